@@ -1,0 +1,59 @@
+/**
+ * The one door to SQLite. WAL with synchronous=FULL, set after every open and read back:
+ * better-sqlite3 is compiled so that a reopened WAL database stands at NORMAL, which loses
+ * acknowledged rows at a power cut.
+ */
+import Sqlite from 'better-sqlite3'
+
+export type Database = Sqlite.Database
+export type Statement = Sqlite.Statement
+
+export class DatabaseError extends Error {
+  readonly code = 'database'
+  readonly hint: string
+  constructor(message: string, hint: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'DatabaseError'
+    this.hint = hint
+  }
+}
+
+/**
+ * Opens (or makes) a database and brings its schema up to date. `migrations[i]` takes version i to
+ * i + 1 (`user_version`); all pending ones run in one transaction. A file newer than this program is refused.
+ */
+export const openDatabase = (file: string, migrations: readonly string[]): Database => {
+  const database = new Sqlite(file)
+  database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
+  database.pragma('foreign_keys = ON')
+  database.pragma('temp_store = MEMORY')
+  database.pragma('busy_timeout = 5000')
+  database.pragma('wal_autocheckpoint = 1000')
+  database.pragma('journal_size_limit = 8388608')
+  const synchronous = database.pragma('synchronous', { simple: true })
+  if (synchronous !== 2) {
+    database.close()
+    throw new DatabaseError(`${file}: synchronous is ${synchronous}, not FULL`, 'check how better-sqlite3 was built')
+  }
+  migrate(database, file, migrations)
+  return database
+}
+
+/** Opens an existing database for reading beside its writer (status, reports). */
+export const openReadOnly = (file: string): Database => new Sqlite(file, { readonly: true, fileMustExist: true })
+
+const migrate = (database: Database, file: string, migrations: readonly string[]) => {
+  const version = database.pragma('user_version', { simple: true }) as number
+  if (version > migrations.length) {
+    database.close()
+    throw new DatabaseError(
+      `${file} has schema ${version}, this program knows ${migrations.length}`,
+      'it was written by a newer version: update this program, or use another state folder',
+    )
+  }
+  database.transaction(() => {
+    for (const sql of migrations.slice(version)) database.exec(sql)
+    database.pragma(`user_version = ${migrations.length}`)
+  })()
+}
