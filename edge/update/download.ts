@@ -81,6 +81,7 @@ const fetchWindow = async (
   options: DownloadOptions,
   signal: AbortSignal,
 ): Promise<Answer> => {
+  signal.throwIfAborted() // an event that has already happened is not heard below
   const { link, clock, unitBytes } = options
   const ranges = rangesOf(units, MAX_RANGES)
   const wanted = new Set(ranges.flatMap(([first, last]) => units.filter((unit) => unit >= first && unit <= last)))

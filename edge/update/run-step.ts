@@ -101,6 +101,7 @@ const downloadBundle = async (bundle: BundleRef, tools: Tools, signal: AbortSign
 const probe = async (bundle: BundleRef, tools: Tools, signal: AbortSignal): Promise<UpdateEvent> => {
   const candidate = await readBundle(tools.objects, bundle)
   if (candidate === null) return { kind: 'corrupt' }
+  signal.throwIfAborted()
   const verdict = tools.trial(candidate, signal).catch((cause: unknown) => failed(String(cause)))
   const aborted = Promise.withResolvers<TrialResult>()
   const stop = () => aborted.resolve(failed('aborted'))
