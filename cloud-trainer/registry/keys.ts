@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { generatePrivateKey, type Role, type Signer, signerOf, type Trust } from '#shared/bundle/keys.ts'
 import { syncFolder, writeFileAtomic } from '#shared/platform/atomic-file.ts'
 
-export class KeyFileError extends Error {
+class KeyFileError extends Error {
   readonly code = 'key-file'
   readonly hint: string
   constructor(message: string, hint: string, options?: ErrorOptions) {

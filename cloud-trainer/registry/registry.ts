@@ -30,7 +30,7 @@ export type PublishedRelease = {
   readonly release: Release
 }
 
-export type PublishOptions = {
+type PublishOptions = {
   /** Holds `manifest.json`, `model.onnx` and `vectors.json`, or the file names given. */
   readonly bundleFolder: string
   readonly family: string

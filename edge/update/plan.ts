@@ -8,11 +8,11 @@ import type { Attempt, BundleRef, Desired, ObjectRef, UpdateState } from './stat
 /** Begun steps without progress, after which an attempt ends (the number is Mender's). */
 export const MAX_STEPS = 28
 /** A trial is run a second time, for the machine may have been at fault; there is no third. */
-export const MAX_PROBES = 2
+const MAX_PROBES = 2
 /** Downloads whose hash was wrong. One can be a bad card or a bad cable. */
-export const MAX_CORRUPTIONS = 3
+const MAX_CORRUPTIONS = 3
 /** Starts of the station without a verdict on the new model; the third goes back. */
-export const MAX_TRIAL_BOOTS = 2
+const MAX_TRIAL_BOOTS = 2
 
 export type UpdateStep =
   /** Nothing to do until a desired state or a verdict comes. */

@@ -40,7 +40,7 @@ export type ActiveStep = Extract<UpdateStep, { kind: 'resolve' | 'download' | 'p
 /** Room that stays free for the readings, whatever the model. */
 const RESERVED_BYTES = 32 << 20
 
-export class NoRoomError extends Error {
+class NoRoomError extends Error {
   readonly code = 'no-room'
   readonly hint = 'free some disk space; the update goes on by itself'
   constructor(message: string) {

@@ -9,7 +9,7 @@ import { type CanonicalRefusal, canonicalBytes, MAX_DEPTH } from './canonical.ts
 import { sha256Hex } from './hash.ts'
 import { isSignedBy, keyIdOf, type Role, type Signer, type Trust } from './keys.ts'
 
-export type SignedRefusal =
+type SignedRefusal =
   | CanonicalRefusal
   | 'too-long'
   | 'not-utf8'
