@@ -102,10 +102,10 @@ const probe = async (bundle: BundleRef, tools: Tools, signal: AbortSignal): Prom
   const candidate = await readBundle(tools.objects, bundle)
   if (candidate === null) return { kind: 'corrupt' }
   signal.throwIfAborted()
-  const verdict = tools.trial(candidate, signal).catch((cause: unknown) => failed(String(cause)))
   const aborted = Promise.withResolvers<TrialResult>()
   const stop = () => aborted.resolve(failed('aborted'))
   signal.addEventListener('abort', stop, { once: true })
+  const verdict = tools.trial(candidate, signal).catch((cause: unknown) => failed(String(cause)))
   const result = await Promise.race([verdict, aborted.promise])
   signal.removeEventListener('abort', stop)
   signal.throwIfAborted()

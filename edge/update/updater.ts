@@ -10,6 +10,7 @@ import type { ModelVersion } from '#shared/domain/ids.ts'
 import type { ModalitySpec } from '#shared/domain/modality.ts'
 import type { Log } from '#shared/platform/log.ts'
 import type { Delivery, MqttLink } from '#shared/platform/mqtt-link.ts'
+import { installedRuntimeVersion } from '#shared/platform/ort-version.ts'
 import type { Database } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
 import type { cloudTopics } from '#shared/wire/topics.ts'
@@ -37,7 +38,8 @@ export type UpdaterOptions = {
   readonly cohort: string
   readonly family: string
   readonly tenant?: string | null
-  readonly runtimeVersion: string
+  /** ONNX Runtime of the inference child; that of this installation when absent. */
+  readonly runtimeVersion?: string
   readonly tokenizerDigest: (specs: readonly ModalitySpec[]) => string
   readonly trial: Trial
   /**
@@ -105,15 +107,31 @@ export const startUpdater = async (options: UpdaterOptions): Promise<Updater> =>
     wake.resolve()
   }
 
+  /** The model of the first slot whose files are whole; a damaged slot is given up. */
+  const wholeModel = async (): Promise<ActiveModel | null> => {
+    for (let slot = state.slot; slot.kind !== 'empty'; slot = state.slot) {
+      const found = await readBundle(objects, slot.active)
+      if (state.slot !== slot) continue // a verdict came while the files were read
+      if (found !== null) {
+        followed = slot.active.release
+        return found
+      }
+      const previous = previousOf(slot)
+      const isPreviousIntact = previous !== null && (await readBundle(objects, previous)) !== null
+      apply({ kind: 'slotBroken', isPreviousIntact })
+    }
+    followed = undefined
+    return null
+  }
+
   /** Follows the slot after a step: the station hears of another model only once it is committed. */
   const followSlot = async (): Promise<void> => {
-    const active = activeOf(state.slot)
-    if (active?.release === followed) return
-    followed = active?.release
+    if (activeOf(state.slot)?.release === followed) return
     answers = 0
-    model = active === null ? null : await readBundle(objects, active)
+    model = await wholeModel()
     if (isStarted) options.onActivated(model)
   }
+
   const collect = () => {
     const files = keptBundles(state).flatMap(({ manifest, model, vectors }) => [manifest, model, vectors])
     return objects.keepOnly(state.attempt?.kind === 'resolving' ? [...files, state.attempt.release] : files)
@@ -123,15 +141,6 @@ export const startUpdater = async (options: UpdaterOptions): Promise<Updater> =>
     apply({ kind: 'booted' })
     const plan = planUpdate(state)
     if (plan.kind === 'goBack') apply({ kind: 'begun', step: plan })
-    // Twice, as the previous model may turn out to be damaged too.
-    for (let slot = state.slot; slot.kind !== 'empty'; slot = state.slot) {
-      if ((await readBundle(objects, slot.active)) !== null) break
-      const previous = previousOf(slot)
-      apply({
-        kind: 'slotBroken',
-        isPreviousIntact: previous !== null && (await readBundle(objects, previous)) !== null,
-      })
-    }
     await followSlot()
     await collect()
   }
@@ -170,6 +179,7 @@ export const startUpdater = async (options: UpdaterOptions): Promise<Updater> =>
   const makeTools = (cloud: MqttLink): Tools => ({
     ...options,
     tenant: options.tenant ?? null,
+    runtimeVersion: options.runtimeVersion ?? installedRuntimeVersion(),
     memoryBytes: totalmem(),
     objects,
     download: (object, signal) =>
@@ -238,7 +248,11 @@ export const startUpdater = async (options: UpdaterOptions): Promise<Updater> =>
     }
   }
 
-  const pause = (durationMs: number) => sleep(durationMs, undefined, { signal: stopping.signal }).catch(() => {})
+  /** Ends early when something new is known. */
+  const pause = async (durationMs: number): Promise<void> => {
+    wake = Promise.withResolvers<void>()
+    await Promise.race([wake.promise, sleep(durationMs, undefined, { ref: false })])
+  }
 
   await boot()
   isStarted = true
