@@ -72,7 +72,7 @@ const download = async (
 test('asks for more at once while all is well', async () => {
   const { content, requests } = await download((unit) => [answer(unit, unitBytes(unit))])
   expect(content).toEqual(bytes)
-  expect(requests.map((units) => units.length)).toEqual([8, 16, 27])
+  expect(requests.map((units) => units.length)).toEqual([8, 10, 12, 14, 7])
 })
 
 test('asks again for what was lost, and for nothing else', async () => {

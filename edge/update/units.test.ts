@@ -44,7 +44,7 @@ test('ranges say the same units, up to the number of ranges allowed', () => {
   ])
 })
 
-test('the window halves after a silence, doubles after a full answer, and stays within 1 and 64', () => {
-  expect([8, 64, 1, 3].map((window) => nextWindow(window, 'complete'))).toEqual([16, 64, 2, 6])
+test('the window halves after a silence, grows after a full answer, and stays within 1 and 64', () => {
+  expect([8, 64, 1, 3].map((window) => nextWindow(window, 'complete'))).toEqual([10, 64, 3, 5])
   expect([8, 64, 1, 3].map((window) => nextWindow(window, 'silent'))).toEqual([4, 32, 1, 1])
 })

@@ -32,6 +32,9 @@ export const rangesOf = (units: readonly number[], maxRanges: number): [number, 
   return ranges
 }
 
-/** Units asked for at once: halved when some didn't come, doubled when all did. */
+/**
+ * Units asked for at once: halved when some didn't come, two more when all did. What is on its way when a link
+ * breaks is lost, so the window must settle well below what passes between two breaks.
+ */
 export const nextWindow = (window: number, outcome: 'complete' | 'silent'): number =>
-  outcome === 'complete' ? Math.min(64, window * 2) : Math.max(1, Math.floor(window / 2))
+  outcome === 'complete' ? Math.min(64, window + 2) : Math.max(1, Math.floor(window / 2))

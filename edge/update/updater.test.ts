@@ -92,7 +92,7 @@ describe('a station', () => {
     await vi.waitFor(async () => expect(await readdir(join(station.stateFolder, 'models'))).toHaveLength(3))
   })
 
-  test('downloads through a link that keeps breaking, at little more than the file', { timeout: 60_000 }, async () => {
+  test('downloads through a link that keeps breaking, losing a small window a break', { timeout: 60_000 }, async () => {
     const station = await start('ridge')
     world.proxy.cutEvery(100_000)
     const { release } = await rollOut(1, { modelBytes: 1_000_000 })
@@ -104,7 +104,8 @@ describe('a station', () => {
       1,
     )
     const { unitsSent } = world.rollout.counts()
-    expect(unitsSent / needed).toBeLessThan(2)
+    // A break costs what was on its way, which is at most a window; the window shrinks with the breaks.
+    expect((unitsSent - needed) / world.proxy.cuts()).toBeLessThan(16)
     expect(
       station.modelStates.some(({ phase, progress }) => phase === 'downloading' && progress > 0.2 && progress < 0.9),
     ).toBe(true)
