@@ -1,0 +1,112 @@
+/** The cloud's database, as migrations: append, never edit what has been released. */
+
+export const CLOUD_MIGRATIONS: readonly string[] = [
+  `
+-- One life of a station's database. Numbers rise in order of first contact, so a replaced card counts as newer.
+CREATE TABLE epoch (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  node TEXT NOT NULL,
+  name TEXT NOT NULL,
+  up_to INTEGER NOT NULL DEFAULT 0,
+  first_seen_ms INTEGER NOT NULL,
+  last_seen_ms INTEGER NOT NULL,
+  UNIQUE (node, name)
+);
+
+-- Every row ever taken in, good or rejected: what makes its second arrival harmless.
+CREATE TABLE row (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  seq INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  PRIMARY KEY (epoch, seq)
+) WITHOUT ROWID;
+
+-- Pixels and levels lie in "bytes", the rest of the content in "content" as JSON.
+CREATE TABLE reading (
+  node TEXT NOT NULL,
+  id TEXT NOT NULL,
+  sensor TEXT NOT NULL,
+  deployment TEXT NOT NULL,
+  modality TEXT NOT NULL,
+  observed_at_ms REAL,
+  observed_at_text TEXT,
+  clock TEXT NOT NULL,
+  content TEXT NOT NULL,
+  bytes BLOB,
+  media TEXT,
+  PRIMARY KEY (node, id, sensor)
+);
+
+CREATE TABLE observation (
+  node TEXT NOT NULL,
+  id TEXT NOT NULL,
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  revision INTEGER NOT NULL,
+  deployment TEXT NOT NULL,
+  start_ms REAL NOT NULL,
+  end_ms REAL NOT NULL,
+  final INTEGER NOT NULL,
+  readings TEXT NOT NULL,
+  PRIMARY KEY (node, id, epoch, revision)
+) WITHOUT ROWID;
+
+-- The newest revision of each observation, whatever the order of arrival.
+CREATE TABLE latest_observation (
+  node TEXT NOT NULL,
+  id TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  PRIMARY KEY (id, node)
+) WITHOUT ROWID;
+
+CREATE TABLE prediction (
+  node TEXT NOT NULL,
+  observation TEXT NOT NULL,
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  seq INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (epoch, seq)
+) WITHOUT ROWID;
+CREATE INDEX prediction_of ON prediction (observation, node);
+
+CREATE TABLE report (
+  epoch INTEGER NOT NULL REFERENCES epoch,
+  seq INTEGER NOT NULL,
+  at_ms REAL NOT NULL,
+  topic TEXT NOT NULL,
+  state TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  model TEXT,
+  generation INTEGER,
+  PRIMARY KEY (epoch, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE label (
+  arrival INTEGER PRIMARY KEY AUTOINCREMENT,
+  source TEXT NOT NULL,
+  id TEXT NOT NULL,
+  observation TEXT NOT NULL,
+  present TEXT NOT NULL,
+  absent TEXT NOT NULL,
+  said_by TEXT NOT NULL,
+  received_at_ms INTEGER NOT NULL,
+  UNIQUE (source, id)
+);
+CREATE INDEX label_of ON label (observation);
+
+CREATE TABLE rejected (
+  arrival INTEGER PRIMARY KEY AUTOINCREMENT,
+  topic TEXT NOT NULL,
+  epoch INTEGER REFERENCES epoch,
+  seq INTEGER,
+  reason TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  received_at_ms INTEGER NOT NULL
+);
+
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+`,
+]

@@ -1,0 +1,48 @@
+/** The cloud's memory: one SQLite file, from which everything the stations sent can be read back. */
+import type { LabelledObservation } from '#shared/domain/labelled-observation.ts'
+import { openDatabase } from '#shared/platform/sqlite.ts'
+import type { Intake } from '#shared/wire/intake.ts'
+import { openCounters } from './counters.ts'
+import { readLabelled } from './labelled.ts'
+import { openQuarantine, type Quarantine } from './quarantine.ts'
+import { CLOUD_MIGRATIONS } from './schema.ts'
+import { prepareTakeIn, type Taken } from './take-in.ts'
+
+export type EpochState = {
+  readonly node: string
+  readonly epoch: string
+  readonly upTo: number
+  readonly lastSeenMs: number
+}
+
+export type CloudStore = Disposable & {
+  /** All or nothing, durable on return. Throws what SQLite throws; nothing has been taken in then. May be repeated. */
+  readonly takeIn: (group: readonly Intake[], nowMs: number) => Taken
+  readonly labelledObservations: () => readonly LabelledObservation[]
+  /** Since the file was made; `rejected:<reason>` counts each reason. */
+  readonly counts: () => Readonly<Record<string, number>>
+  readonly epochs: () => readonly EpochState[]
+  readonly rejected: Quarantine['list']
+}
+
+const QUARANTINE_BYTES = 64 << 20
+
+export const openStore = (
+  file: string,
+  { quarantineBytes = QUARANTINE_BYTES }: { readonly quarantineBytes?: number } = {},
+): CloudStore => {
+  const database = openDatabase(file, CLOUD_MIGRATIONS)
+  const counters = openCounters(database)
+  const quarantine = openQuarantine(database, counters, quarantineBytes)
+  const epochs = database.prepare<[], EpochState>(
+    'SELECT node, name AS epoch, up_to AS upTo, last_seen_ms AS lastSeenMs FROM epoch ORDER BY number',
+  )
+  return {
+    takeIn: prepareTakeIn({ database, counters, quarantine }),
+    labelledObservations: () => readLabelled(database),
+    counts: counters.all,
+    epochs: () => epochs.all(),
+    rejected: quarantine.list,
+    [Symbol.dispose]: () => void database.close(),
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Takes a group of messages in, in one transaction: rows with their key, content, and the watermark of their
+ * epoch. What it returns may be told to the senders, because it is on disk.
+ */
+import type { Database } from '#shared/platform/sqlite.ts'
+import type { ArrivedRow, Intake } from '#shared/wire/intake.ts'
+import type { Counters } from './counters.ts'
+import type { Quarantine } from './quarantine.ts'
+import { limitRanges, type Received, receivedOf } from './watermark.ts'
+import { prepareRowWriter } from './write-rows.ts'
+
+export type Taken = {
+  /** One for each epoch that the group had rows of, repeated rows included: a lost receipt is sent again this way. */
+  readonly receipts: readonly ({ readonly node: string; readonly epoch: string } & Received)[]
+  readonly labels: readonly { readonly source: string; readonly ids: readonly string[] }[]
+  readonly newRows: number
+  readonly newLabels: number
+}
+
+type Epoch = { readonly number: number; readonly up_to: number }
+type Rows = Extract<Intake, { readonly kind: 'rows' }>
+type LabelIntake = Extract<Intake, { readonly kind: 'label' }>
+
+/** As many as a receipt may carry. */
+const RECEIPT_RANGES = 64
+const ROWS_REJECTED_KIND = 'rejected'
+
+type Options = { readonly database: Database; readonly counters: Counters; readonly quarantine: Quarantine }
+
+export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
+  const upsertEpoch = database.prepare<[string, string, number, number], Epoch>(
+    `INSERT INTO epoch (node, name, first_seen_ms, last_seen_ms) VALUES (?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET last_seen_ms = excluded.last_seen_ms RETURNING number, up_to`,
+  )
+  const insertKey = database.prepare<[number, number, string]>(
+    'INSERT INTO row (epoch, seq, kind) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  const seqsAbove = database
+    .prepare<[number, number], number>('SELECT seq FROM row WHERE epoch = ? AND seq > ? ORDER BY seq')
+    .pluck()
+  const moveWatermark = database.prepare<[number, number]>('UPDATE epoch SET up_to = ? WHERE number = ?')
+  const insertLabel = database.prepare<[string, string, string, string, string, string, number]>(
+    `INSERT INTO label (source, id, observation, present, absent, said_by, received_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING`,
+  )
+  const writeRow = prepareRowWriter(database)
+
+  const takeRow = (node: string, epoch: number, topic: string, row: ArrivedRow, nowMs: number): boolean => {
+    const { seq } = row
+    const { changes } = insertKey.run(epoch, seq, row.ok ? row.body.kind : ROWS_REJECTED_KIND)
+    if (changes === 0) return false
+    if (row.ok) writeRow({ node, epoch, seq }, row.body)
+    else quarantine.keep({ topic, epoch, seq, ...row.fault }, nowMs)
+    return true
+  }
+
+  const takeRows = ({ node, epoch, rows }: Rows, number: number, nowMs: number): number => {
+    const topic = `${node}/${epoch}`
+    const fresh = rows.filter((row) => takeRow(node, number, topic, row, nowMs)).length
+    counters.add('rows', fresh)
+    counters.add('rows-repeated', rows.length - fresh)
+    return fresh
+  }
+
+  const takeLabel = ({ source, label }: LabelIntake, nowMs: number): number => {
+    const { id, observation, present, absent, by } = label
+    const { changes } = insertLabel.run(
+      source,
+      id,
+      observation,
+      JSON.stringify(present),
+      JSON.stringify(absent),
+      by,
+      nowMs,
+    )
+    counters.add(changes === 0 ? 'labels-repeated' : 'labels')
+    return changes
+  }
+
+  const advance = ({ number, up_to }: Epoch): Received => {
+    const received = receivedOf(up_to, seqsAbove.iterate(number, up_to))
+    if (received.upTo > up_to) moveWatermark.run(received.upTo, number)
+    return limitRanges(received, RECEIPT_RANGES)
+  }
+
+  const takeIn = (group: readonly Intake[], nowMs: number): Taken => {
+    const epochs = new Map<string, { node: string; epoch: string; row: Epoch }>()
+    const labels = new Map<string, string[]>()
+    let newRows = 0
+    let newLabels = 0
+    for (const intake of group) {
+      if (intake.kind === 'rows') {
+        const { node, epoch } = intake
+        const key = `${node}/${epoch}`
+        const known = epochs.get(key) ?? { node, epoch, row: upsertEpoch.get(node, epoch, nowMs, nowMs)! }
+        epochs.set(key, known)
+        newRows += takeRows(intake, known.row.number, nowMs)
+      } else if (intake.kind === 'label') {
+        newLabels += takeLabel(intake, nowMs)
+        labels.set(intake.source, [...(labels.get(intake.source) ?? []), intake.label.id])
+      } else {
+        quarantine.keep({ topic: intake.topic, epoch: null, seq: null, ...intake.fault }, nowMs)
+      }
+    }
+    return {
+      receipts: [...epochs.values()].map(({ node, epoch, row }) => ({ node, epoch, ...advance(row) })),
+      labels: [...labels].map(([source, ids]) => ({ source, ids })),
+      newRows,
+      newLabels,
+    }
+  }
+
+  return database.transaction(takeIn).immediate
+}
