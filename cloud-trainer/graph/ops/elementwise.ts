@@ -1,0 +1,72 @@
+/** Operators that treat every element alike. */
+import { map, zip } from '../array.ts'
+import { erf } from '../erf.ts'
+import { broadcastShapes, refuse } from '../shape.ts'
+import type { Op } from '../types.ts'
+import { broadcast, oneType, sameAsInput } from './infer.ts'
+
+const unary = (since: number, f: (x: number) => number): Op => ({
+  domain: '',
+  since,
+  arity: [1, 1],
+  attributes: {},
+  infer: sameAsInput,
+  evaluate: ([x]) => [map(x!, f)],
+})
+
+const binary = (since: number, f: (a: number, b: number) => number): Op => ({
+  domain: '',
+  since,
+  arity: [2, 2],
+  attributes: {},
+  infer: broadcast,
+  evaluate: ([a, b], _, [output]) => {
+    const result = zip([a!, b!], f)
+    return [output!.type === 'float32' ? result : map(result, Math.trunc)]
+  },
+})
+
+const comparison = (since: number, f: (a: number, b: number) => boolean): Op => ({
+  domain: '',
+  since,
+  arity: [2, 2],
+  attributes: {},
+  infer: (inputs) => [{ type: 'bool', shape: broadcast(inputs)[0]!.shape }],
+  evaluate: ([a, b]) => [zip([a!, b!], (left, right) => (f(left, right) ? 1 : 0))],
+})
+
+export const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
+export const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))
+
+export const ELEMENTWISE = {
+  Add: binary(14, (a, b) => a + b),
+  Sub: binary(14, (a, b) => a - b),
+  Mul: binary(14, (a, b) => a * b),
+  Div: binary(14, (a, b) => a / b),
+  Neg: unary(13, (x) => -x),
+  Exp: unary(13, Math.exp),
+  Erf: unary(13, erf),
+  Sqrt: unary(13, Math.sqrt),
+  Relu: unary(14, (x) => Math.max(x, 0)),
+  Sign: unary(13, Math.sign),
+  /** Exact: x/2 · (1 + erf(x/√2)) (Hendrycks & Gimpel 2016). */
+  Gelu: unary(20, (x) => (x / 2) * (1 + erf(x / Math.SQRT2))),
+  Sigmoid: unary(13, sigmoid),
+  Softplus: unary(1, softplus),
+  Sin: unary(7, Math.sin),
+  Cos: unary(7, Math.cos),
+  Equal: comparison(19, (a, b) => a === b),
+  Less: comparison(13, (a, b) => a < b),
+  Where: {
+    domain: '',
+    since: 16,
+    arity: [3, 3],
+    attributes: {},
+    infer: ([condition, yes, no]) => {
+      if (condition!.type !== 'bool') refuse(`chooses by bool, not ${condition!.type}`)
+      const shape = broadcastShapes(broadcastShapes(condition!.shape, yes!.shape), no!.shape)
+      return [{ type: oneType([yes!, no!]), shape }]
+    },
+    evaluate: ([condition, yes, no]) => [zip([condition!, yes!, no!], (c, a, b) => (c !== 0 ? a : b))],
+  },
+} satisfies Record<string, Op>
