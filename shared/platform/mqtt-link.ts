@@ -131,8 +131,14 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       .catch((cause) => log.warn({ cause: String(cause) }, 'mqtt subscribe failed'))
   })
   client.on('error', (cause) => log.debug({ cause: String(cause) }, 'mqtt error'))
+  // mqtt.js would keep what has no PUBACK yet, replay it (losing some) and never settle its promise. Here a broken
+  // link fails it; whoever published decides about sending again.
+  const failUnfinished = () => {
+    for (const messageId of Object.keys(client.outgoing)) client.removeOutgoingMessage(Number(messageId))
+  }
   client.on('close', () => {
     connection++
+    failUnfinished()
     connected$.next(false)
     if (isClosed) return
     const longestMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures++)
