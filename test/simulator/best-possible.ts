@@ -61,8 +61,14 @@ const particlesAt = (station: Station, startMs: number, count: number, random: R
   return Array.from({ length: count }, () => makeParticle(place, random.normal))
 }
 
-/** Macro AUC by subset; keys are modality names joined by `+` in the order of MODALITIES. */
-export const bestPossibleAuc = (options: BestPossibleOptions): Readonly<Record<string, number>> => {
+export type ScoredHours = {
+  readonly truths: readonly Truth[]
+  /** P(present) by observation, then by species in the order of SPECIES. */
+  readonly posteriors: (subset: readonly Modality[]) => readonly (readonly number[])[]
+}
+
+/** Draws the station-hours that are scored, and the contexts that explain them. */
+export const drawScoredHours = (options: Omit<BestPossibleOptions, 'subsets'>): ScoredHours => {
   const { seed, hours, stations = 3, startMs = DEFAULT_START_MS, observations = 600, contexts = 600 } = options
   const source = makeTruth({ seed, stations, startMs })
   const random = randomStream(seed, 'best possible')
@@ -75,24 +81,31 @@ export const bestPossibleAuc = (options: BestPossibleOptions): Readonly<Record<s
     particlesAt(station, startMs + hour * HOUR_MS, 1, random),
   )
   const cases = truths.map((truth) => ({
-    truth,
     evidence: evidenceOf(source, truth),
     here: particlesAt(truth.station, truth.startMs, Math.max(8, Math.round(contexts / 10)), random),
   }))
-  const scoreOf = (subset: readonly Modality[]): number => {
-    const known = new Set(subset)
-    const posteriors = cases.map(({ evidence, here }) =>
-      posteriorOf(known.has('location') ? here : anywhere, evidence, known),
-    )
-    const scores = SPECIES.map(({ id }, s) =>
-      auc(
-        posteriors.map((posterior) => posterior[s]!),
-        truths.map(({ present }) => present.includes(id)),
-      ),
-    )
-    return scores.reduce((sum, score) => sum + score, 0) / scores.length
+  return {
+    truths,
+    posteriors: (subset) => {
+      const known = new Set(subset)
+      return cases.map(({ evidence, here }) => posteriorOf(known.has('location') ? here : anywhere, evidence, known))
+    },
   }
-  return Object.fromEntries(
-    (options.subsets ?? STANDARD_SUBSETS).map((subset) => [subsetName(subset), scoreOf(subset)]),
+}
+
+const macroAuc = (truths: readonly Truth[], posteriors: readonly (readonly number[])[]): number => {
+  const scores = SPECIES.map(({ id }, s) =>
+    auc(
+      posteriors.map((posterior) => posterior[s]!),
+      truths.map(({ present }) => present.includes(id)),
+    ),
   )
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length
+}
+
+/** Macro AUC by subset; keys are modality names joined by `+` as the subsets list them. */
+export const bestPossibleAuc = (options: BestPossibleOptions): Readonly<Record<string, number>> => {
+  const { truths, posteriors } = drawScoredHours(options)
+  const subsets = options.subsets ?? STANDARD_SUBSETS
+  return Object.fromEntries(subsets.map((subset) => [subsetName(subset), macroAuc(truths, posteriors(subset))]))
 }
