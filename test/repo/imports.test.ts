@@ -37,7 +37,7 @@ test('std imports nothing, and core rooms touch neither clock nor randomness', (
     ({ file, specifier }) => file.startsWith('shared/std/') && !file.endsWith('.test.ts') && !specifier.startsWith('.'),
   )
   expect(outside.filter(({ specifier }) => !specifier.startsWith('#shared/std/'))).toEqual([])
-  const core = /^(shared\/(std|domain|tokens|wire|bundle)|cloud-trainer\/(graph|model|masking))\//
+  const core = /^(shared\/(std|domain|tokens|wire|bundle)|cloud-trainer\/(graph|model|masking|metrics))\//
   const impure = sourceFiles()
     .filter((file) => core.test(file) && !file.endsWith('.test.ts'))
     .filter((file) =>

@@ -1,0 +1,27 @@
+/** What a model is trained and measured on: tokens and labels, whichever source they came from. */
+import type { Sha256 } from '#shared/domain/ids.ts'
+import type { ModalitySpec } from '#shared/domain/modality.ts'
+import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+
+export type Examples = {
+  readonly ids: readonly string[]
+  /** One for each id. What is missing is hidden. */
+  readonly rows: readonly TokenSet[]
+  /** [ids × labels], row-major: 1, 0, or NaN for unknown. */
+  readonly labels: Float32Array
+}
+
+export type LabelSpec = { readonly name: string; readonly taxonId: string | null }
+
+export type TrainingSet = {
+  /** Fitted on the training part alone. */
+  readonly specs: readonly ModalitySpec[]
+  readonly layout: TokenLayout
+  readonly labels: readonly LabelSpec[]
+  readonly train: Examples
+  readonly validation: Examples
+  /** Null when everything that is labelled goes into the other two. */
+  readonly test: Examples | null
+  /** Of everything above that was read: equal data give an equal hash. */
+  readonly hash: Sha256
+}

@@ -1,0 +1,22 @@
+/**
+ * From logits to probabilities: σ(z / T) with the temperature of the subset group (Guo et al. 2017, eq. 9). The
+ * trainer and the edge both calibrate with this code.
+ */
+import type { Manifest } from './manifest.ts'
+
+export type Calibration = Manifest['calibration']
+
+/** Serves every group that has no temperature of its own. */
+export const ANY_GROUP = '*'
+
+/** Names of the modalities that have a visible token, in the model's order; "" when there is none. */
+export const subsetGroup = (modalities: readonly string[], visibleTokens: readonly number[]): string =>
+  modalities.filter((_, m) => visibleTokens[m]! > 0).join('+')
+
+export const temperatureOf = (calibration: Calibration, group: string): number =>
+  calibration.find((entry) => entry.group === group)?.temperature ??
+  calibration.find((entry) => entry.group === ANY_GROUP)?.temperature ??
+  1
+
+export const probabilitiesOf = (logits: ArrayLike<number>, temperature: number): number[] =>
+  Array.from(logits, (z) => 1 / (1 + Math.exp(-z / temperature)))
