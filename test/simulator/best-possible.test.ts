@@ -1,41 +1,7 @@
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { auc } from './auc.ts'
 import { bestPossibleAuc, drawScoredHours, STANDARD_SUBSETS, subsetName } from './best-possible.ts'
 import { MODALITIES } from './posterior.ts'
 import { LABELS } from './species.ts'
-
-test('AUC counts pairs', () => {
-  const check = (scores: number[], labels: boolean[], expected: number) =>
-    expect(auc(scores, labels)).toBeCloseTo(expected, 12)
-  check([1, 2, 3, 4], [false, false, true, true], 1)
-  check([4, 3, 2, 1], [false, false, true, true], 0)
-  check([1, 1, 1], [true, false, true], 0.5)
-  check([0.1, 0.4, 0.35, 0.8], [false, false, true, true], 0.75)
-  check([1, 2], [true, true], 0.5)
-  const scored = fc.array(fc.record({ score: fc.integer({ min: 0, max: 5 }), label: fc.boolean() }), { maxLength: 40 })
-  fc.assert(
-    fc.property(scored, (rows) => {
-      const positives = rows.filter(({ label }) => label)
-      const negatives = rows.filter(({ label }) => !label)
-      if (positives.length === 0 || negatives.length === 0) return
-      const won = positives.flatMap((p) =>
-        negatives.map((n) => (p.score > n.score ? 1 : p.score === n.score ? 0.5 : 0)),
-      )
-      const expected = won.reduce((sum: number, value) => sum + value, 0) / won.length
-      check(
-        rows.map(({ score }) => score),
-        rows.map(({ label }) => label),
-        expected,
-      )
-    }),
-  )
-})
-
-const OPTIONS = { seed: 1, hours: 24 * 60, observations: 400, contexts: 300 }
-const scores = bestPossibleAuc(OPTIONS)
-const single = MODALITIES.map((modality) => scores[modality]!)
-const all = scores[subsetName(MODALITIES)]!
 
 test('every standard subset has a score, the same for the same seed', () => {
   expect(Object.keys(scores)).toEqual(STANDARD_SUBSETS.map(subsetName))

@@ -3,8 +3,9 @@
  * the generative model itself, scored on seeded station-hours. It is an upper bound, since the evidence
  * is taken before noise, rounding, faults and pixels (see posterior.ts), up to Monte-Carlo error.
  */
+
+import { auc } from '#cloud/metrics/auc.ts'
 import { type Random, randomStream } from '#shared/std/random.ts'
-import { auc } from './auc.ts'
 import {
   type LatentEvidence,
   MODALITIES,
@@ -97,7 +98,7 @@ const macroAuc = (truths: readonly Truth[], posteriors: readonly (readonly numbe
   const scores = SPECIES.map(({ id }, s) =>
     auc(
       posteriors.map((posterior) => posterior[s]!),
-      truths.map(({ present }) => present.includes(id)),
+      truths.map(({ present }) => Number(present.includes(id))),
     ),
   )
   return scores.reduce((sum, score) => sum + score, 0) / scores.length

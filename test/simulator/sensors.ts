@@ -15,9 +15,10 @@ import { type PlannedMessage, REVIEWERS, SITE, type StationHour, type Valley } f
 
 export type RunSensorsOptions = {
   readonly valley: Valley
+  /** Its `hours` is read anew at each hour's end: a getter can bring the run to an orderly close. */
   readonly span: Span
-  /** Pace; Infinity sends as fast as stations store. */
-  readonly virtualHoursPerSecond: number
+  /** Pace, asked before each message; Infinity sends as fast as stations store. */
+  readonly virtualHoursPerSecond: number | (() => number)
   /** A link of its own for each station, to the station's broker; closed by the run. */
   readonly openStationLink: (station: Station) => MqttLink
   /** To the cloud's broker; without it no labels are sent. */
@@ -141,12 +142,19 @@ const labelParcel = ({ message, topic }: NonNullable<StationHour['label']>): Par
   until: 'stored',
 })
 
-/** Real milliseconds from now until a moment of virtual time; the first hour starts when this is called. */
+/** Real milliseconds from now until a moment of virtual time. What comes too late does not hasten what follows. */
 const makePace = (valley: Valley, options: RunSensorsOptions, clock: Clock): ((virtualMs: number) => number) => {
-  const startedMs = clock.monotonicMs()
-  const firstMs = valley.startMs + options.span.fromHour * HOUR_MS
-  const virtualPerReal = options.virtualHoursPerSecond * 3600
-  return (virtualMs) => startedMs + (virtualMs - firstMs) / virtualPerReal - clock.monotonicMs()
+  const { virtualHoursPerSecond: pace } = options
+  let virtualMs = valley.startMs + options.span.fromHour * HOUR_MS
+  let realMs = clock.monotonicMs()
+  return (nextMs) => {
+    const hoursPerSecond = typeof pace === 'number' ? pace : pace()
+    const nowMs = clock.monotonicMs()
+    const dueMs = realMs + Math.max(0, nextMs - virtualMs) / (hoursPerSecond * 3600)
+    virtualMs = Math.max(virtualMs, nextMs)
+    realMs = Math.max(dueMs, nowMs)
+    return dueMs - nowMs
+  }
 }
 
 const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
