@@ -1,0 +1,100 @@
+/**
+ * How sure a macro AUC is: the percentile bootstrap over observations (Efron and Tibshirani 1993, chapter 13).
+ * A resample draws whole observations, so that what the labels of one observation share stays together.
+ */
+import { randomStream } from '#shared/std/random.ts'
+
+/** One label's known observations by rising score, made once and weighed anew for each resample. */
+type Ranking = {
+  /** Observations. */
+  readonly order: Int32Array
+  /** [order]: 1 where a score differs from the one before. */
+  readonly startsTie: Uint8Array
+  /** [order]: 1 or 0. */
+  readonly positive: Uint8Array
+}
+
+export type MacroAucInterval = { readonly value: number; readonly low: number; readonly high: number }
+
+const rank = (scores: ArrayLike<number>, labels: Float32Array, count: number, label: number): Ranking => {
+  const known: number[] = []
+  for (let r = 0; r * count < labels.length; r++) if (!Number.isNaN(labels[r * count + label]!)) known.push(r)
+  const score = (r: number): number => scores[r * count + label]!
+  const order = Int32Array.from(known.sort((a, b) => score(a) - score(b)))
+  return {
+    order,
+    startsTie: Uint8Array.from(order, (r, i) => (i === 0 || score(r) !== score(order[i - 1]!) ? 1 : 0)),
+    positive: Uint8Array.from(order, (r) => (labels[r * count + label] === 1 ? 1 : 0)),
+  }
+}
+
+/** AUC of observations that count `times[r]` times each; null when one class is absent. */
+const weightedAuc = ({ order, startsTie, positive }: Ranking, times: Uint32Array): number | null => {
+  let positives = 0
+  let negatives = 0
+  let wins = 0
+  let tiedPositives = 0
+  let tiedNegatives = 0
+  const closeTie = (): void => {
+    wins += tiedPositives * (negatives + tiedNegatives / 2)
+    positives += tiedPositives
+    negatives += tiedNegatives
+    tiedPositives = 0
+    tiedNegatives = 0
+  }
+  for (let i = 0; i < order.length; i++) {
+    if (startsTie[i] === 1) closeTie()
+    if (positive[i] === 1) tiedPositives += times[order[i]!]!
+    else tiedNegatives += times[order[i]!]!
+  }
+  closeTie()
+  return positives === 0 || negatives === 0 ? null : wins / (positives * negatives)
+}
+
+const meanAuc = (rankings: readonly Ranking[], times: Uint32Array): number | null => {
+  const known = rankings.map((ranking) => weightedAuc(ranking, times)).filter((value) => value !== null)
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length
+}
+
+/** Linear between order statistics (Hyndman and Fan 1996, type 7). `sorted` rises. */
+const quantile = (sorted: readonly number[], q: number): number => {
+  const at = q * (sorted.length - 1)
+  const below = Math.floor(at)
+  const above = Math.min(below + 1, sorted.length - 1)
+  return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!)
+}
+
+/**
+ * Macro AUC over the labels in `evaluated`, each of which has both classes, with the 2.5 and 97.5 percentiles
+ * of its resamples. scores and labels: [observations × count], row-major; NaN labels are unknown. A label that
+ * lacks a class in a resample is left out of that resample's mean. Equal seeds draw equal resamples, whatever
+ * the scores are. Without resamples, or when none is usable, both ends are the value.
+ */
+export const macroAucInterval = (
+  scores: ArrayLike<number>,
+  labels: Float32Array,
+  options: {
+    readonly count: number
+    readonly evaluated: readonly number[]
+    readonly seed: number
+    readonly resamples: number
+  },
+): MacroAucInterval => {
+  const { count, evaluated, seed, resamples } = options
+  const observations = labels.length / count
+  const rankings = evaluated.map((label) => rank(scores, labels, count, label))
+  const value = meanAuc(rankings, new Uint32Array(observations).fill(1)) ?? Number.NaN
+  const random = randomStream(seed, 'bootstrap')
+  const times = new Uint32Array(observations)
+  const values: number[] = []
+  for (let b = 0; b < resamples; b++) {
+    times.fill(0)
+    for (let r = 0; r < observations; r++) times[random.index(observations)]!++
+    const drawn = meanAuc(rankings, times)
+    if (drawn !== null) values.push(drawn)
+  }
+  values.sort((a, b) => a - b)
+  return values.length === 0
+    ? { value, low: value, high: value }
+    : { value, low: quantile(values, 0.025), high: quantile(values, 0.975) }
+}
