@@ -6,11 +6,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '#shared/platform/log.ts'
 import type { Delivery, MqttLink } from '#shared/platform/mqtt-link.ts'
+import { isPassingFailure } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
+import { createGrouping } from '#shared/streams/grouping.ts'
 import { type Intake, parseIntake } from '#shared/wire/intake.ts'
 import type { Receipt } from '#shared/wire/receipt.ts'
 import type { cloudTopics } from '#shared/wire/topics.ts'
-import { createGrouping } from './grouping.ts'
 import { createReceiptSender } from './receipts.ts'
 
 /** What was stored, as far as senders and watchers must know. */
@@ -61,7 +62,7 @@ export const startIngest = ({ link, topics, takeIn, clock, log, ...options }: In
       try {
         return takeIn(group, clock.nowMs())
       } catch (cause) {
-        if (!isPassing(cause)) {
+        if (!isPassingFailure(cause)) {
           log.error({ cause: String(cause) }, 'storing is broken; nothing more is acknowledged')
           stopping.abort()
           options.onBroken(cause)
@@ -110,10 +111,3 @@ export const startIngest = ({ link, topics, takeIn, clock, log, ...options }: In
     },
   }
 }
-
-/** A full or busy disk may recover. Anything else (a damaged file, a bug) is not mended by waiting. */
-const isPassing = (cause: unknown): boolean =>
-  cause instanceof Error &&
-  'code' in cause &&
-  typeof cause.code === 'string' &&
-  /^SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM|CANTOPEN|READONLY)/.test(cause.code)

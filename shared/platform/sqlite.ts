@@ -40,6 +40,13 @@ export const openDatabase = (file: string, migrations: readonly string[]): Datab
   return database
 }
 
+/** A full or busy disk may recover. Anything else (a damaged file, a bug) is not mended by waiting. */
+export const isPassingFailure = (cause: unknown): boolean =>
+  cause instanceof Error &&
+  'code' in cause &&
+  typeof cause.code === 'string' &&
+  /^(SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM|CANTOPEN|READONLY)|ENOSPC$|EDQUOT$|EMFILE$|ENFILE$)/.test(cause.code)
+
 /** Opens an existing database for reading beside its writer (status, reports). */
 export const openReadOnly = (file: string): Database => new Sqlite(file, { readonly: true, fileMustExist: true })
 
