@@ -1,0 +1,37 @@
+/** How many observations fit into one run, and which go together. */
+import type { TokenLayout } from '#shared/tokens/layout.ts'
+import type { ModelConfig } from './config.ts'
+
+/** Memory of one run's intermediate values. Larger runs gain no speed. */
+const DEFAULT_LIMIT_BYTES = 64 * 2 ** 20
+
+/** Places that an observation takes in the model: its visible tokens and the CLS token, or all slots. */
+export const placesOf = (config: ModelConfig, layout: TokenLayout, hidden: Uint8Array): number => {
+  if (config.mode === 'replace') return layout.slots.length
+  let places = 1
+  for (const bit of hidden) if (bit === 0) places++
+  return places
+}
+
+/** Bytes of what one block of the encoder holds for an observation of so many places, when it predicts. */
+export const blockBytes = ({ width, heads, feedForward }: ModelConfig, places: number): number =>
+  4 * places * (8 * width + 2 * feedForward + 2 * heads * places)
+
+/**
+ * Observations (by index) in batches of similar size, each within the limit unless it is a single one: the memory
+ * of a batch follows its longest observation.
+ */
+export const planInference = (
+  config: ModelConfig,
+  places: readonly number[],
+  limitBytes = DEFAULT_LIMIT_BYTES,
+): readonly (readonly number[])[] => {
+  const order = places.map((_, i) => i).sort((a, b) => places[b]! - places[a]! || a - b)
+  const batches: number[][] = []
+  for (let first = 0; first < order.length; ) {
+    const size = Math.max(1, Math.floor(limitBytes / blockBytes(config, places[order[first]!]!)))
+    batches.push(order.slice(first, first + size))
+    first += size
+  }
+  return batches
+}
