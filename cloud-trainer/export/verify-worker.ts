@@ -1,0 +1,89 @@
+/** Runs the exported model and the training graph over the same rows; ONNX Runtime blocks this thread and no other. */
+import '#shared/platform/preflight.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import { type ModelSession, openSession } from '#shared/platform/ort.ts'
+import { assert } from '#shared/std/assert.ts'
+import { packInferenceBatch, type TensorFeed } from '#shared/tokens/batch.ts'
+import type { TokenSet } from '#shared/tokens/layout.ts'
+import { parameterTable, weightFeeds } from '../model/parameters.ts'
+import { buildTrainingGraph, packTrainingBatch } from '../model/training-graph.ts'
+import type { VerifyAnswer, VerifyTask } from './verify-protocol.ts'
+
+type Feeds = Record<string, TensorFeed>
+
+/** Rows of a batch differ in length, so most of them are padded. */
+const BATCH = 16
+/** Larger than any feature, and no number at all: either would show. */
+const POISON = [1e30, Number.NaN]
+
+const { model, config, layout, weights, rows } = workerData as VerifyTask
+
+const inBatches = async (size: number, logitsOf: (batch: readonly TokenSet[]) => Promise<Float32Array>) => {
+  const logits = new Float32Array(rows.length * config.labels)
+  for (let start = 0; start < rows.length; start += size) {
+    logits.set(await logitsOf(rows.slice(start, start + size)), start * config.labels)
+  }
+  return logits
+}
+
+const trainingFeeds = (batch: readonly TokenSet[]): Feeds =>
+  packTrainingBatch(config, layout, {
+    rows: batch,
+    labels: new Float32Array(batch.length * config.labels).fill(Number.NaN),
+    positiveWeight: new Float32Array(config.labels),
+    negativeWeight: new Float32Array(config.labels),
+  })
+
+/** The same row with nonsense in its hidden features. */
+const poisoned = ({ features, hidden }: TokenSet): TokenSet => {
+  const changed = features.slice()
+  for (const [s, { block, offset }] of layout.slots.entries()) {
+    if (hidden[s] !== 0) changed.fill(POISON[s % 2]!, offset, offset + layout.blocks[block]!.features)
+  }
+  return { features: changed, hidden }
+}
+
+/** Padding shows other tokens of other slots. */
+const otherPadding = (feeds: Feeds): Feeds => {
+  const { assemble, slot, hidden } = feeds
+  if (assemble === undefined || slot === undefined || hidden === undefined) return feeds
+  const [assembled, slots] = [assemble.data.slice() as Int32Array, slot.data.slice() as Int32Array]
+  const lastRow = assembled.reduce((most, row) => Math.max(most, row), 0)
+  for (const [i, isHidden] of hidden.data.entries()) {
+    if (isHidden !== 1) continue
+    assembled[i] = lastRow
+    slots[i] = i % layout.slots.length
+  }
+  return {
+    ...feeds,
+    assemble: { data: assembled, shape: assemble.shape },
+    slot: { data: slots, shape: slot.shape },
+  }
+}
+
+const runExported = async (session: ModelSession, feeds: Feeds): Promise<Float32Array> =>
+  (await session.run(feeds, ['logits'])).logits!.data
+
+const trainedLogits = async (): Promise<Float32Array> => {
+  const session = await openSession(buildTrainingGraph(config, layout).bytes)
+  const fixed = weightFeeds(parameterTable(config, layout), weights)
+  const logits = await inBatches(BATCH, async (batch) => {
+    return (await session.run({ ...fixed, ...trainingFeeds(batch) }, ['logits'])).logits!.data
+  })
+  await session.close()
+  return logits
+}
+
+const answer = async (): Promise<VerifyAnswer> => {
+  const trained = await trainedLogits()
+  const session = await openSession(model)
+  const pack = (batch: readonly TokenSet[]): Feeds => packInferenceBatch(layout, config.mode, batch)
+  const exported = await inBatches(BATCH, (batch) => runExported(session, pack(batch)))
+  const alone = await inBatches(1, (batch) => runExported(session, pack(batch)))
+  const disturbed = await inBatches(BATCH, (batch) => runExported(session, otherPadding(pack(batch.map(poisoned)))))
+  await session.close()
+  return { trained, exported, alone, disturbed }
+}
+
+assert(parentPort !== null, 'this file runs as a worker')
+parentPort.postMessage(await answer())

@@ -1,0 +1,167 @@
+/**
+ * Makes a model's bundle: `model.onnx`, `vectors.json` and `manifest.json` in a folder that appears when it is whole.
+ * The model is compared with the training graph first; one that differs is never written.
+ */
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { sha256Hex } from '#shared/bundle/hash.ts'
+import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
+import { MAX_OBJECT_BYTES } from '#shared/bundle/release.ts'
+import { encodeVectors } from '#shared/bundle/vectors.ts'
+import { syncFolder } from '#shared/platform/atomic-file.ts'
+import { tokenizerDigest } from '#shared/tokens/digest.ts'
+import { encodeProgram, IR_VERSION, OPSET } from '../graph/onnx-file.ts'
+import type { Program } from '../graph/program.ts'
+import type { ModelConfig } from '../model/config.ts'
+import { inferenceProgram } from '../model/inference-graph.ts'
+import { standardSubsets } from '../model/subset.ts'
+import type { TrainingSet } from '../model/training-set.ts'
+import { ExportError } from './export-error.ts'
+import { selfTestRows } from './self-test-rows.ts'
+import { type Verification, verifyExport } from './verify.ts'
+
+export type BundleOptions = {
+  /** Replaced as a whole when it exists. */
+  readonly folder: string
+  /** Self-test vectors are made from its validation part. */
+  readonly set: Pick<TrainingSet, 'specs' | 'layout' | 'labels' | 'validation' | 'hash'>
+  readonly config: ModelConfig
+  /** x of the optimizer. */
+  readonly weights: Float32Array
+  readonly family: string
+  /** Version of the model that this one was trained from or replaces; null for the first. */
+  readonly parent: string | null
+  readonly createdAtMs: number
+  readonly scores: Manifest['scores']
+  readonly calibration: Manifest['calibration']
+  /** [labels], 0 to 1. */
+  readonly thresholds: readonly number[]
+  readonly strategy: Readonly<Record<string, unknown>>
+  readonly seed: number
+  readonly signal?: AbortSignal
+}
+
+/** At least this many; the issue's and `engine.md`'s floor. */
+const SELF_TESTS = 64
+
+/** The first runtime with opset 21 and IR 10, by its table of versions; whether one really runs a model, its self-test says. */
+const MINIMUM_RUNTIME = '1.18.0'
+
+/** Stations run other processors than the trainer: wider than the export's own limit. */
+const TOLERANCE = { absolute: 1e-4, relative: 1e-4 }
+
+const ENGINE = `understory graph, opset ${OPSET}`
+
+export const writeBundle = async (
+  options: BundleOptions,
+): Promise<{ readonly manifest: Manifest; readonly verification: Verification }> => {
+  const { set, config, weights, signal } = options
+  const { layout } = set
+  const program = inferenceProgram(config, layout, weights)
+  const model = encodeProgram(program)
+  const cases = selfTestRows(layout, set.validation.rows, standardSubsets(layout), {
+    seed: options.seed,
+    count: SELF_TESTS,
+  })
+  const rows = cases.map(({ row }) => row)
+  const { verification, logits } = await verifyExport(
+    { model, config, layout, weights, rows },
+    ...(signal === undefined ? [] : [signal]),
+  )
+  const vectors = encodeVectors(
+    cases.map(({ name, row }, i) => ({
+      name,
+      ...row,
+      logits: Array.from(logits.subarray(i * config.labels, (i + 1) * config.labels)),
+    })),
+  )
+  const manifest = manifestOf(options, graphOf(config, program), { model, vectors })
+  await writeFolder(options.folder, {
+    'model.onnx': model,
+    'vectors.json': vectors,
+    'manifest.json': Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
+  })
+  return { manifest, verification }
+}
+
+const manifestOf = (
+  options: BundleOptions,
+  graph: Manifest['graph'],
+  files: { readonly model: Uint8Array; readonly vectors: Uint8Array },
+): Manifest => {
+  const { set, thresholds } = options
+  // Parsed like any other: what we write, stations must be able to read.
+  return manifestSchema.parse({
+    schema: 'manifest/1',
+    family: options.family,
+    parent: options.parent,
+    createdAt: new Date(options.createdAtMs).toISOString(),
+    modalities: set.specs,
+    tokenizerDigest: tokenizerDigest(set.specs),
+    labels: set.labels.map(({ name, taxonId }, i) => ({ name, taxonId, threshold: thresholds[i] })),
+    graph,
+    scores: options.scores,
+    calibration: options.calibration,
+    provenance: {
+      datasetHash: set.hash,
+      strategy: options.strategy,
+      seed: options.seed,
+      engine: ENGINE,
+      // The kind of host, not its name: releases are read by strangers.
+      host: `${process.platform}-${process.arch}, Node ${process.versions.node}`,
+    },
+    files: { model: fileOf('model.onnx', files.model), vectors: fileOf('vectors.json', files.vectors) },
+    tolerance: TOLERANCE,
+  } satisfies Record<keyof Manifest, unknown>)
+}
+
+const fileOf = (name: string, bytes: Uint8Array) => {
+  if (bytes.length > MAX_OBJECT_BYTES) {
+    throw new ExportError('too-large', `${name} has ${bytes.length} bytes; stations take ${MAX_OBJECT_BYTES}`)
+  }
+  return { sha256: sha256Hex(bytes), length: bytes.length }
+}
+
+const graphOf = ({ mode }: ModelConfig, { inputs, outputs }: Program): Manifest['graph'] => {
+  const describe = (name: string, { type, shape }: Program['inputs'][number]) => ({ name, type, shape: [...shape] })
+  return {
+    mode,
+    opset: OPSET,
+    irVersion: IR_VERSION,
+    minimumRuntime: MINIMUM_RUNTIME,
+    inputs: inputs.map((input) => describe(input.name, input)),
+    outputs: [...outputs].map(([name, output]) => describe(name, output)),
+  }
+}
+
+/** All files durable in a folder beside, then one rename. */
+const writeFolder = async (folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> => {
+  const parent = dirname(folder)
+  const part = `${folder}.${process.pid}.part`
+  const old = `${folder}.${process.pid}.old`
+  await rm(part, { recursive: true, force: true })
+  await mkdir(part, { recursive: true })
+  try {
+    for (const [name, bytes] of Object.entries(files)) {
+      await using handle = await open(join(part, name), 'w', 0o644)
+      await handle.writeFile(bytes)
+      await handle.sync()
+    }
+    await syncFolder(part)
+    await moveAside(folder, old)
+    await rename(part, folder)
+    await syncFolder(parent)
+  } finally {
+    await rm(part, { recursive: true, force: true })
+    await rm(old, { recursive: true, force: true })
+  }
+}
+
+const moveAside = async (folder: string, aside: string): Promise<void> => {
+  try {
+    await rename(folder, aside)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return
+    throw cause
+  }
+}
