@@ -118,7 +118,6 @@ export const shapeOf = (x: Tensor, start = 0, end = x.shape.length): Tensor =>
 
 export const sizeOf = (x: Tensor): Tensor => one('Size', [x])
 export const cast = (x: Tensor, type: ElementType): Tensor => one('Cast', [x], { to: int(TYPE_CODES[type]) })
-export const range = (start: Tensor, limit: Tensor, step: Tensor): Tensor => one('Range', [start, limit, step])
 
 /** A float tensor of one value, whose shape is an int64 vector. */
 export const filled = (shape: Tensor, value: number): Tensor =>

@@ -68,7 +68,6 @@ export type OpName =
   | 'Shape'
   | 'Size'
   | 'Cast'
-  | 'Range'
   | 'ConstantOfShape'
   | 'OneHot'
   | 'Equal'

@@ -15,7 +15,6 @@ export const GRADIENTS: Readonly<Record<OpName, Differentiation>> = {
   ...LAYOUT_GRADIENTS,
   Shape: INDEX,
   Size: INDEX,
-  Range: INDEX,
   ConstantOfShape: INDEX,
   OneHot: INDEX,
 }

@@ -3,7 +3,7 @@ import { array, build, map } from '../array.ts'
 import { numberOf } from '../attributes.ts'
 import { refuse } from '../shape.ts'
 import type { ElementType, Op } from '../types.ts'
-import { contentsOf, expectType, knownNumbers, oneType } from './infer.ts'
+import { contentsOf, expectType, knownNumbers } from './infer.ts'
 
 /** TensorProto.DataType (onnx.proto). */
 export const TYPE_CODES: Readonly<Record<ElementType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 }
@@ -49,23 +49,6 @@ export const INDICES = {
     attributes: { to: 'int' },
     infer: ([x], attributes) => [{ type: typeOfCode(numberOf(attributes, 'to', 0)), shape: x!.shape }],
     evaluate: ([x], _, [output]) => [map(x!, converters[output!.type])],
-  },
-  /** start, start + step, … before `limit`. The result's size is not known unless all three are constants. */
-  Range: {
-    domain: '',
-    since: 11,
-    arity: [3, 3],
-    attributes: {},
-    infer: (inputs) => {
-      const type = oneType(inputs)
-      if (inputs.some((input) => input.shape.length > 0)) refuse('wants three scalars')
-      return [{ type, shape: ['range'] }]
-    },
-    evaluate: ([start, limit, step]) => {
-      const [from, to, by] = [start!.data[0]!, limit!.data[0]!, step!.data[0]!]
-      const size = Math.max(Math.ceil((to - from) / by), 0)
-      return [build([size], ([i]) => from + i! * by)]
-    },
   },
   ConstantOfShape: {
     domain: '',
