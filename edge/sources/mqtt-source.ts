@@ -1,0 +1,29 @@
+/** The station's intake: what sensors and adapters publish on its own broker. */
+import { defer, endWith, filter, ignoreElements, merge, type Observable, takeUntil } from 'rxjs'
+import type { Delivery, MqttLink } from '#shared/platform/mqtt-link.ts'
+import { sensorOfTopic, stationTopics } from '#shared/wire/topics.ts'
+
+export type MqttSourceOptions = {
+  /** To the station's broker; may have other subscriptions, whose deliveries stay out of this source. */
+  readonly link: MqttLink
+  readonly prefix: string
+  readonly site: string
+  readonly node: string
+}
+
+/**
+ * Every delivery on this station's intake topics, in the order of arrival. Whoever has stored what came
+ * calls its `ack`, in the same order; the broker holds back more than its window of unacknowledged messages.
+ * Cold: listens on subscription. Completes when the link is closed; fails when the broker refuses to listen.
+ */
+export const mqttSource = ({ link, prefix, site, node }: MqttSourceOptions): Observable<Delivery> => {
+  const { observationFilter } = stationTopics(prefix, site, node)
+  const base = observationFilter.slice(0, -'+/obs'.length)
+  const isIntake = ({ topic }: Delivery): boolean => topic.startsWith(base) && sensorOfTopic(topic) !== null
+  const closed$ = link.deliveries$.pipe(ignoreElements(), endWith(true))
+  return merge(
+    link.deliveries$.pipe(filter(isIntake)),
+    // A link that never came up leaves its promise open.
+    defer(() => link.listen([observationFilter])).pipe(ignoreElements(), takeUntil(closed$)),
+  )
+}
