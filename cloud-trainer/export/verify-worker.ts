@@ -1,10 +1,9 @@
 /** Runs the exported model and the training graph over the same rows; ONNX Runtime blocks this thread and no other. */
 import '#shared/platform/preflight.ts'
-import { parentPort, workerData } from 'node:worker_threads'
 import { type ModelSession, openSession } from '#shared/platform/ort.ts'
-import { assert } from '#shared/std/assert.ts'
+import { answerRequests } from '#shared/platform/thread.ts'
 import { packInferenceBatch, type TensorFeed } from '#shared/tokens/batch.ts'
-import type { TokenSet } from '#shared/tokens/layout.ts'
+import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { parameterTable, weightFeeds } from '../model/parameters.ts'
 import { buildTrainingGraph, packTrainingBatch } from '../model/training-graph.ts'
 import type { VerifyAnswer, VerifyTask } from './verify-protocol.ts'
@@ -16,9 +15,13 @@ const BATCH = 16
 /** Larger than any feature, and no number at all: either would show. */
 const POISON = [1e30, Number.NaN]
 
-const { model, config, layout, weights, rows } = workerData as VerifyTask
+type Rows = readonly TokenSet[]
 
-const inBatches = async (size: number, logitsOf: (batch: readonly TokenSet[]) => Promise<Float32Array>) => {
+const inBatches = async (
+  { rows, config }: VerifyTask,
+  size: number,
+  logitsOf: (batch: Rows) => Promise<Float32Array>,
+): Promise<Float32Array> => {
   const logits = new Float32Array(rows.length * config.labels)
   for (let start = 0; start < rows.length; start += size) {
     logits.set(await logitsOf(rows.slice(start, start + size)), start * config.labels)
@@ -26,7 +29,7 @@ const inBatches = async (size: number, logitsOf: (batch: readonly TokenSet[]) =>
   return logits
 }
 
-const trainingFeeds = (batch: readonly TokenSet[]): Feeds =>
+const trainingFeeds = ({ config, layout }: VerifyTask, batch: Rows): Feeds =>
   packTrainingBatch(config, layout, {
     rows: batch,
     labels: new Float32Array(batch.length * config.labels).fill(Number.NaN),
@@ -35,7 +38,7 @@ const trainingFeeds = (batch: readonly TokenSet[]): Feeds =>
   })
 
 /** The same row with nonsense in its hidden features. */
-const poisoned = ({ features, hidden }: TokenSet): TokenSet => {
+const poisoned = (layout: TokenLayout, { features, hidden }: TokenSet): TokenSet => {
   const changed = features.slice()
   for (const [s, { block, offset }] of layout.slots.entries()) {
     if (hidden[s] !== 0) changed.fill(POISON[s % 2]!, offset, offset + layout.blocks[block]!.features)
@@ -44,7 +47,7 @@ const poisoned = ({ features, hidden }: TokenSet): TokenSet => {
 }
 
 /** Padding shows other tokens of other slots. */
-const otherPadding = (feeds: Feeds): Feeds => {
+const otherPadding = (layout: TokenLayout, feeds: Feeds): Feeds => {
   const { assemble, slot, hidden } = feeds
   if (assemble === undefined || slot === undefined || hidden === undefined) return feeds
   const [assembled, slots] = [assemble.data.slice() as Int32Array, slot.data.slice() as Int32Array]
@@ -61,29 +64,29 @@ const otherPadding = (feeds: Feeds): Feeds => {
   }
 }
 
-const runExported = async (session: ModelSession, feeds: Feeds): Promise<Float32Array> =>
+const run = async (session: ModelSession, feeds: Feeds): Promise<Float32Array> =>
   (await session.run(feeds, ['logits'])).logits!.data
 
-const trainedLogits = async (): Promise<Float32Array> => {
+const trainedLogits = async (task: VerifyTask): Promise<Float32Array> => {
+  const { config, layout, weights } = task
   const session = await openSession(buildTrainingGraph(config, layout).bytes)
   const fixed = weightFeeds(parameterTable(config, layout), weights)
-  const logits = await inBatches(BATCH, async (batch) => {
-    return (await session.run({ ...fixed, ...trainingFeeds(batch) }, ['logits'])).logits!.data
-  })
+  const logits = await inBatches(task, BATCH, (batch) => run(session, { ...fixed, ...trainingFeeds(task, batch) }))
   await session.close()
   return logits
 }
 
-const answer = async (): Promise<VerifyAnswer> => {
-  const trained = await trainedLogits()
+const verify = async (task: VerifyTask): Promise<VerifyAnswer> => {
+  const { model, config, layout } = task
+  const trained = await trainedLogits(task)
   const session = await openSession(model)
-  const pack = (batch: readonly TokenSet[]): Feeds => packInferenceBatch(layout, config.mode, batch)
-  const exported = await inBatches(BATCH, (batch) => runExported(session, pack(batch)))
-  const alone = await inBatches(1, (batch) => runExported(session, pack(batch)))
-  const disturbed = await inBatches(BATCH, (batch) => runExported(session, otherPadding(pack(batch.map(poisoned)))))
+  const pack = (batch: Rows): Feeds => packInferenceBatch(layout, config.mode, batch)
+  const disturb = (batch: Rows): Feeds => otherPadding(layout, pack(batch.map((row) => poisoned(layout, row))))
+  const exported = await inBatches(task, BATCH, (batch) => run(session, pack(batch)))
+  const alone = await inBatches(task, 1, (batch) => run(session, pack(batch)))
+  const disturbed = await inBatches(task, BATCH, (batch) => run(session, disturb(batch)))
   await session.close()
   return { trained, exported, alone, disturbed }
 }
 
-assert(parentPort !== null, 'this file runs as a worker')
-parentPort.postMessage(await answer())
+answerRequests<VerifyTask, VerifyAnswer>(verify)

@@ -1,5 +1,5 @@
 /** Whether an exported model is the model that was trained, found out before anything is signed. */
-import { Worker } from 'node:worker_threads'
+import { openThread } from '#shared/platform/thread.ts'
 import { ExportError } from './export-error.ts'
 import type { VerifyAnswer, VerifyTask } from './verify-protocol.ts'
 
@@ -20,13 +20,12 @@ const MOST_DIFFERENCE = 1e-5
 
 /**
  * Compares the file with the training graph in a worker thread. Throws an ExportError 'verification' with the numbers
- * when they disagree, 'runtime' when one of the graphs can't be run. An aborted signal ends the worker.
+ * when they disagree, 'runtime' when one of the graphs can't be run.
  */
 export const verifyExport = async (
   task: VerifyTask,
-  signal?: AbortSignal,
 ): Promise<{ readonly verification: Verification; readonly logits: Float32Array }> => {
-  const answer = await runWorker(task, signal)
+  const answer = await askWorker(task)
   const verification = compare(answer, task.config.labels)
   const limit = MOST_DIFFERENCE * Math.max(1, verification.rootMeanSquare)
   // Written so that NaN fails.
@@ -43,23 +42,14 @@ export const verifyExport = async (
   return { verification, logits: answer.trained }
 }
 
-const runWorker = async (task: VerifyTask, signal?: AbortSignal): Promise<VerifyAnswer> => {
-  signal?.throwIfAborted()
-  const worker = new Worker(new URL('./verify-worker.ts', import.meta.url), { workerData: task })
-  const end = (): void => void worker.terminate()
-  signal?.addEventListener('abort', end, { once: true })
+const askWorker = async (task: VerifyTask): Promise<VerifyAnswer> => {
+  const worker = openThread<VerifyTask, VerifyAnswer>(new URL('./verify-worker.ts', import.meta.url), null)
   try {
-    return await new Promise<VerifyAnswer>((resolve, reject) => {
-      worker.once('message', resolve)
-      worker.once('error', reject)
-      worker.once('exit', () => reject(new Error('the worker ended without an answer')))
-    })
+    return await worker.ask(task)
   } catch (cause) {
-    signal?.throwIfAborted()
     throw new ExportError('runtime', 'the exported model could not be run', { cause })
   } finally {
-    signal?.removeEventListener('abort', end)
-    await worker.terminate()
+    await worker.close()
   }
 }
 

@@ -64,10 +64,8 @@ export const writeBundle = async (
     count: SELF_TESTS,
   })
   const rows = cases.map(({ row }) => row)
-  const { verification, logits } = await verifyExport(
-    { model, config, layout, weights, rows },
-    ...(signal === undefined ? [] : [signal]),
-  )
+  const { verification, logits } = await verifyExport({ model, config, layout, weights, rows })
+  signal?.throwIfAborted()
   const vectors = encodeVectors(
     cases.map(({ name, row }, i) => ({
       name,
