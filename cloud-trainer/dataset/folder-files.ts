@@ -1,0 +1,30 @@
+/** Files of a data folder; what is absent or no JSON is a DatasetError that names the file. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatasetError } from './dataset-error.ts'
+
+export const isNoSuchFile = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+export const readBytes = async (folder: string, file: string): Promise<Buffer> => {
+  const bytes = await readIfThere(folder, file)
+  if (bytes === null) throw new DatasetError('missing-file', 'there is no such file', { file })
+  return bytes
+}
+
+export const readIfThere = async (folder: string, file: string): Promise<Buffer | null> => {
+  try {
+    return await readFile(join(folder, file))
+  } catch (error) {
+    if (isNoSuchFile(error)) return null
+    throw error
+  }
+}
+
+export const parseJson = (bytes: Buffer, file: string): unknown => {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch (error) {
+    throw new DatasetError('bad-description', 'not JSON', { file }, { cause: error })
+  }
+}

@@ -1,0 +1,175 @@
+/** Columns of a CSV file with a header, read as a stream; only the columns asked for are kept. */
+import { createReadStream } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { CsvError, parse } from 'csv-parse'
+import { DatasetError } from './dataset-error.ts'
+import { isNoSuchFile } from './folder-files.ts'
+
+export type Wanted = {
+  readonly id: string
+  readonly texts?: readonly string[]
+  readonly numbers?: readonly string[]
+  /** Cells are 1, 0 or missing; "others": all columns but the id. */
+  readonly labels?: readonly string[] | 'others'
+}
+
+export type Table = {
+  readonly file: string
+  /** One for each row, all different. */
+  readonly ids: readonly string[]
+  /** Line of each row in the file, the header's being 1. A row of several lines counts by its last. */
+  readonly lines: readonly number[]
+  /** As written, without the white space around it. Missing is ''. */
+  readonly texts: ReadonlyMap<string, readonly string[]>
+  /** NaN is missing. Always finite otherwise. */
+  readonly numbers: ReadonlyMap<string, Float64Array>
+  readonly labelColumns: readonly string[]
+  /** [rows × labelColumns], row-major, NaN is unknown. */
+  readonly labels: Float32Array
+}
+
+export type TableOptions = {
+  readonly folder: string
+  readonly file: string
+  readonly missing: readonly string[]
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
+
+/** Throws DatasetError at the first cell, row or column that is wrong. */
+export const readTable = async (options: TableOptions, wanted: Wanted): Promise<Table> => {
+  const { file } = options
+  const reader = makeReader(options, wanted)
+  const parser = parse({ bom: true, info: true, skip_empty_lines: true })
+  try {
+    await pipeline(createReadStream(join(options.folder, file)), parser, async (rows) => {
+      for await (const row of rows) reader.take(row.record, row.info.lines)
+    })
+  } catch (error) {
+    if (error instanceof DatasetError) throw error
+    if (isNoSuchFile(error)) throw new DatasetError('missing-file', 'there is no such file', { file }, { cause: error })
+    if (!(error instanceof CsvError)) throw error
+    const row = typeof error.lines === 'number' ? { row: error.lines } : {}
+    throw new DatasetError('bad-table', error.message, { file, ...row }, { cause: error })
+  }
+  return reader.end()
+}
+
+const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
+  const isMissing = new Set(missing)
+  const ids: string[] = []
+  const lines: number[] = []
+  const seen = new Map<string, number>()
+  const texts = new Map((wanted.texts ?? []).map((column) => [column, [] as string[]]))
+  const numbers = new Map((wanted.numbers ?? []).map((column) => [column, growing(Float64Array)]))
+  const labels = growing(Float32Array)
+  let labelColumns: readonly string[] = []
+  let plan: Plan | null = null
+
+  const takeRow = (cells: readonly string[], row: number, { id, text, number, label }: Plan): void => {
+    const own = cells[id]!.trim()
+    const first = seen.get(own)
+    if (own === '') throw new DatasetError('missing-value', 'a row without an id', { file, row, column: wanted.id })
+    if (first !== undefined) {
+      throw new DatasetError('duplicate-id', `"${own}" stands in row ${first} too`, { file, row, column: wanted.id })
+    }
+    seen.set(own, row)
+    ids.push(own)
+    lines.push(row)
+    for (const { at, values } of text) {
+      const cell = cells[at]!.trim()
+      values.push(isMissing.has(cell) ? '' : cell)
+    }
+    for (const { at, column, values } of number) {
+      const cell = cells[at]!.trim()
+      if (isMissing.has(cell)) values.push(Number.NaN)
+      else if (NUMBER.test(cell)) values.push(finite(Number(cell)))
+      else throw new DatasetError('not-a-number', `"${short(cell)}" is no number`, { file, row, column })
+    }
+    for (const { at, column } of label) {
+      const cell = cells[at]!.trim()
+      if (isMissing.has(cell)) labels.push(Number.NaN)
+      else if (cell === '0' || cell === '1') labels.push(cell === '1' ? 1 : 0)
+      else throw new DatasetError('bad-label', `"${short(cell)}" is neither 0, 1 nor empty`, { file, row, column })
+    }
+  }
+
+  return {
+    take: (cells: readonly string[], row: number): void => {
+      if (plan !== null) {
+        takeRow(cells, row, plan)
+        return
+      }
+      const header = cells.map((cell) => cell.trim())
+      const at = columnFinder(file, header, row)
+      labelColumns =
+        wanted.labels === 'others' ? header.filter((column) => column !== wanted.id) : (wanted.labels ?? [])
+      plan = {
+        id: at(wanted.id),
+        text: [...texts].map(([column, values]) => ({ at: at(column), values })),
+        number: [...numbers].map(([column, values]) => ({ at: at(column), column, values })),
+        label: labelColumns.map((column) => ({ at: at(column), column })),
+      }
+    },
+    end: (): Table => {
+      if (plan === null) throw new DatasetError('bad-table', 'the file is empty', { file })
+      return {
+        file,
+        ids,
+        lines,
+        texts,
+        numbers: new Map([...numbers].map(([column, values]) => [column, values.end()])),
+        labelColumns,
+        labels: labels.end(),
+      }
+    },
+  }
+}
+
+type Plan = {
+  readonly id: number
+  readonly text: readonly { readonly at: number; readonly values: string[] }[]
+  readonly number: readonly {
+    readonly at: number
+    readonly column: string
+    readonly values: { push(x: number): void }
+  }[]
+  readonly label: readonly { readonly at: number; readonly column: string }[]
+}
+
+const columnFinder = (file: string, header: readonly string[], row: number) => {
+  const places = new Map<string, number>()
+  for (const [at, column] of header.entries()) {
+    if (places.has(column)) throw new DatasetError('bad-table', 'two columns of that name', { file, row, column })
+    places.set(column, at)
+  }
+  return (column: string): number => {
+    const at = places.get(column)
+    if (at !== undefined) return at
+    throw new DatasetError('missing-column', `there is only ${header.join(', ')}`, { file, row, column })
+  }
+}
+
+/** What overflows a double is no value that a sensor could have meant. */
+const finite = (value: number): number => (Number.isFinite(value) ? value : Number.NaN)
+
+/** Cells in messages: a broken quote can make one of half a file. */
+const short = (cell: string): string => (cell.length > 40 ? `${cell.slice(0, 40)}…` : cell)
+
+/** A typed array that doubles as it fills; large tables would not fit as arrays of boxed numbers. */
+const growing = <A extends Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(make: new (length: number) => A) => {
+  let data = new make(1024)
+  let length = 0
+  return {
+    push: (value: number): void => {
+      if (length === data.length) {
+        const wider = new make(2 * length)
+        wider.set(data)
+        data = wider
+      }
+      data[length++] = value
+    },
+    end: (): A => data.subarray(0, length) as A,
+  }
+}
