@@ -1,0 +1,18 @@
+/** The station's one database: the stages' tables side by side, so that a transaction can span them. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Database, openDatabase } from '#shared/platform/sqlite.ts'
+import { OBSERVING_SCHEMA_SQL } from './observing/schema.ts'
+import { OUTBOX_SCHEMA_SQL } from './outbox/schema.ts'
+import { SPOOL_SCHEMA_SQL } from './spool/schema.ts'
+import { UPDATE_SCHEMA_SQL } from './update/tables.ts'
+
+/** Append, never edit what has been released. */
+const EDGE_MIGRATIONS = [UPDATE_SCHEMA_SQL, SPOOL_SCHEMA_SQL, OBSERVING_SCHEMA_SQL, OUTBOX_SCHEMA_SQL]
+
+export const databaseFile = (stateFolder: string): string => join(stateFolder, 'edge.db')
+
+export const openEdgeDatabase = async (stateFolder: string): Promise<Database> => {
+  await mkdir(stateFolder, { recursive: true })
+  return openDatabase(databaseFile(stateFolder), EDGE_MIGRATIONS)
+}
