@@ -35,3 +35,13 @@ export const planInference = (
   }
   return batches
 }
+
+/** Puts the rows of a batch's result, [batch × width], where they belong. */
+export const scatterRows = (
+  values: Float32Array,
+  batch: readonly number[],
+  width: number,
+  into: Float32Array,
+): void => {
+  for (const [at, row] of batch.entries()) into.set(values.subarray(at * width, (at + 1) * width), row * width)
+}

@@ -5,7 +5,7 @@ import { assert } from '#shared/std/assert.ts'
 import { packInferenceBatch, type TensorFeed } from '#shared/tokens/batch.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from './config.ts'
-import { placesOf, planInference } from './inference-batches.ts'
+import { placesOf, planInference, scatterRows } from './inference-batches.ts'
 import { buildInferenceGraph } from './inference-graph.ts'
 
 export type Predictor = AsyncDisposable & {
@@ -50,9 +50,7 @@ export const openPredictor = async (
           batch.map((i) => rows[i]!),
         )
         const answer = await worker.ask(feeds, buffersOf(feeds))
-        for (const [at, i] of batch.entries()) {
-          logits.set(answer.subarray(at * config.labels, (at + 1) * config.labels), i * config.labels)
-        }
+        scatterRows(answer, batch, config.labels, logits)
       }
     }
     await Promise.all(workers.map(work))

@@ -1,0 +1,39 @@
+/**
+ * Weights of the loss by label, so that the positives and the negatives of a rare label weigh the same in total:
+ * a = n / (n⁺ + 1e-5) for a positive, b = a / (a − 1) for a negative, of n known labels with n⁺ positives (MaskSDM).
+ * A label that lacks a class gets 0: nothing can be learned of it.
+ */
+export type LabelWeights = {
+  /** [labels] each. */
+  readonly positive: Float32Array
+  readonly negative: Float32Array
+  /** Labels by index that have both classes, and those that have not. */
+  readonly learnable: readonly number[]
+  readonly unlearnable: readonly number[]
+}
+
+/** `labels`: [observations × count] of the training part: 1, 0, or NaN for unknown, which is not counted. */
+export const labelWeights = (labels: Float32Array, count: number): LabelWeights => {
+  const known = new Float64Array(count)
+  const positives = new Float64Array(count)
+  for (let i = 0; i < labels.length; i++) {
+    if (Number.isNaN(labels[i])) continue
+    known[i % count]!++
+    if (labels[i] === 1) positives[i % count]!++
+  }
+  const positive = new Float32Array(count)
+  const negative = new Float32Array(count)
+  const learnable: number[] = []
+  const unlearnable: number[] = []
+  for (let c = 0; c < count; c++) {
+    if (positives[c] === 0 || positives[c] === known[c]) {
+      unlearnable.push(c)
+      continue
+    }
+    const a = known[c]! / (positives[c]! + 1e-5)
+    positive[c] = a
+    negative[c] = a / (a - 1)
+    learnable.push(c)
+  }
+  return { positive, negative, learnable, unlearnable }
+}

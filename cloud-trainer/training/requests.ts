@@ -1,0 +1,40 @@
+/** What the trainer and its worker threads say to each other. */
+import type { TokenLayout } from '#shared/tokens/layout.ts'
+import type { ModelConfig } from '../model/config.ts'
+import type { SharedExamples } from './shared-examples.ts'
+
+/** Handed to a thread when it starts. */
+export type CrewData = {
+  readonly config: ModelConfig
+  readonly layout: TokenLayout
+  readonly train: SharedExamples
+  readonly validation: SharedExamples
+  readonly positiveWeight: Float32Array
+  readonly negativeWeight: Float32Array
+  /** Shared: what every request computes with. */
+  readonly weights: Float32Array
+  /** Shared: where this thread leaves its part of the gradient. */
+  readonly gradient: Float32Array
+  readonly trainingModel: Uint8Array
+  readonly gradientOutputs: readonly string[]
+  readonly inferenceModel: Uint8Array
+}
+
+export type CrewRequest =
+  | {
+      readonly kind: 'gradient'
+      /** Rows of the training part, and their masks [rows × slots] (1 = hidden, missing included). */
+      readonly rows: readonly number[]
+      readonly hidden: Uint8Array
+      /** Observations of the whole batch: the gradient is weighted by rows / batch. */
+      readonly batch: number
+    }
+  | {
+      readonly kind: 'logits'
+      /** Rows of the validation part, seen through a subset ([slots], 1 = hidden). */
+      readonly rows: readonly number[]
+      readonly subset: Uint8Array
+    }
+
+/** `loss` is weighted like the gradient; `logits` are [rows × labels]. */
+export type CrewAnswer = { readonly loss: number } | { readonly logits: Float32Array }

@@ -1,0 +1,85 @@
+/** The two moves of a run: a step on one batch, and the end of an epoch. */
+
+import { drawTokenMasks } from '../masking/token-mask.ts'
+import type { ParameterTable } from '../model/parameters.ts'
+import type { TrainingSet } from '../model/training-set.ts'
+import type { Crew } from './crew.ts'
+import { applyGradient, averagedWeights } from './optimizer.ts'
+import type { EpochRecord } from './progress.ts'
+import { type Run, type RunPlan, startEpoch } from './run.ts'
+import { scoreModalities, selectionScore } from './scores.ts'
+import { missingAt, type SharedExamples } from './shared-examples.ts'
+import { TrainingError } from './training-error.ts'
+
+/** Rows of step `step` of `steps`: batches of an epoch differ in size by one at most. */
+const batchRows = (order: Int32Array, step: number, steps: number): Int32Array =>
+  order.subarray(Math.floor((step * order.length) / steps), Math.floor(((step + 1) * order.length) / steps))
+
+/** Returns the loss of the batch. A gradient that is no number changes nothing and throws TrainingError. */
+export const takeStep = async (
+  crew: Crew,
+  run: Run,
+  plan: RunPlan,
+  { layout }: TrainingSet,
+  examples: SharedExamples,
+  stepsPerEpoch: number,
+): Promise<number> => {
+  const startedMs = performance.now()
+  const { epoch, streams, strategy } = run
+  const rows = batchRows(epoch.order, epoch.steps, stepsPerEpoch)
+  const hidden = drawTokenMasks(
+    strategy.draw(streams.masks),
+    Uint16Array.from(layout.slots, ({ modality }) => modality),
+    Array.from(rows, (row) => missingAt(examples, layout, row)),
+    streams.tokens.uniform,
+  )
+  const { loss, gradient } = await crew.gradient(run.optimizer.y, rows, hidden)
+  assertFinite(gradient, plan.table)
+  run.optimizer = applyGradient(run.optimizer, gradient, plan.settings)
+  epoch.steps++
+  epoch.lossSum += loss
+  epoch.seconds += (performance.now() - startedMs) / 1000
+  return loss
+}
+
+const assertFinite = (gradient: Float32Array, { specs }: ParameterTable): void => {
+  let squares = 0
+  for (const g of gradient) squares += g * g
+  if (Number.isFinite(squares)) return
+  const names = specs
+    .filter(({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite))
+    .map(({ name }) => name)
+  throw new TrainingError('not-finite', `the gradient is not finite in ${names.join(', ')}`, {
+    hint: 'Check the values of the set, or lower the learning rate.',
+  })
+}
+
+/** Measures the averaged weights, tells the strategy, and starts the next epoch. */
+export const endEpoch = async (
+  crew: Crew,
+  run: Run,
+  plan: RunPlan,
+  { layout, labels }: TrainingSet,
+  validation: SharedExamples,
+  evaluated: readonly number[],
+): Promise<EpochRecord> => {
+  const startedMs = performance.now()
+  const weights = averagedWeights(run.optimizer)
+  const scores = await scoreModalities(crew, weights, layout, validation, labels.length, evaluated)
+  const selection = selectionScore(scores)
+  const epoch = run.records.length + 1
+  const record: EpochRecord = {
+    epoch,
+    loss: run.epoch.lossSum / run.epoch.steps,
+    scores: scores.single,
+    all: scores.all,
+    selection,
+    masking: run.strategy.imbalance(),
+    seconds: run.epoch.seconds + (performance.now() - startedMs) / 1000,
+  }
+  run.records.push(record)
+  if (run.best === null || selection > run.best.score) run.best = { epoch, score: selection, weights }
+  run.strategy.scored(scores.single)
+  run.epoch = startEpoch(run.streams, plan.count)
+  return record
+}

@@ -1,0 +1,90 @@
+/** One thread of a training run: its share of a step's gradient, and its share of measuring. */
+import '#shared/platform/preflight.ts'
+import { workerData } from 'node:worker_threads'
+import { type Feed, type ModelSession, openSession } from '#shared/platform/ort.ts'
+import { answerRequests } from '#shared/platform/thread.ts'
+import { packInferenceBatch } from '#shared/tokens/batch.ts'
+import type { TokenSet } from '#shared/tokens/layout.ts'
+import { placesOf } from '../model/inference-batches.ts'
+import { parameterTable, weightFeeds } from '../model/parameters.ts'
+import { packTrainingBatch } from '../model/training-batch.ts'
+import type { CrewAnswer, CrewData, CrewRequest } from './requests.ts'
+import { featuresAt, rowThrough } from './shared-examples.ts'
+import { partSizes } from './split.ts'
+
+const data = workerData as CrewData
+const { config, layout } = data
+const slots = layout.slots.length
+const table = parameterTable(config, layout)
+
+/** The runtime refuses tensors over shared memory, so it gets a copy. */
+const weights = new Float32Array(table.total)
+const parameters = weightFeeds(table, weights)
+
+const training: Promise<ModelSession> = openSession(data.trainingModel, { threads: 1 })
+const inference: Promise<ModelSession> = openSession(data.inferenceModel, { threads: 1 })
+
+const labelsOf = (rows: readonly number[]): Float32Array => {
+  const labels = new Float32Array(rows.length * config.labels)
+  for (const [at, row] of rows.entries()) {
+    labels.set(data.train.labels.subarray(row * config.labels, (row + 1) * config.labels), at * config.labels)
+  }
+  return labels
+}
+
+/** Adds `share` times the gradients of one run to this thread's part of the gradient. */
+const addGradients = (outputs: Readonly<Record<string, { readonly data: Float32Array }>>, share: number): void => {
+  for (const [p, { offset, size }] of table.specs.entries()) {
+    const values = outputs[data.gradientOutputs[p]!]!.data
+    for (let i = 0; i < size; i++) data.gradient[offset + i]! += share * values[i]!
+  }
+}
+
+const gradient = async ({ rows, hidden, batch }: Extract<CrewRequest, { kind: 'gradient' }>): Promise<CrewAnswer> => {
+  const session = await training
+  const sets = rows.map(
+    (row, at): TokenSet => ({
+      features: featuresAt(data.train, layout, row),
+      hidden: hidden.subarray(at * slots, (at + 1) * slots),
+    }),
+  )
+  data.gradient.fill(0)
+  let loss = 0
+  let first = 0
+  for (const size of partSizes(
+    config,
+    sets.map((set) => placesOf(config, layout, set.hidden)),
+  )) {
+    const feeds = packTrainingBatch(config, layout, {
+      rows: sets.slice(first, first + size),
+      labels: labelsOf(rows.slice(first, first + size)),
+      positiveWeight: data.positiveWeight,
+      negativeWeight: data.negativeWeight,
+    })
+    const outputs = await session.run({ ...parameters, ...feeds }, ['loss', ...data.gradientOutputs])
+    loss += (size / batch) * outputs.loss!.data[0]!
+    addGradients(outputs, size / batch)
+    first += size
+  }
+  return { loss }
+}
+
+const logits = async ({ rows, subset }: Extract<CrewRequest, { kind: 'logits' }>): Promise<CrewAnswer> => {
+  const sets = rows.map((row) => rowThrough(data.validation, layout, row, subset))
+  const feeds: Record<string, Feed> = { ...parameters, ...packInferenceBatch(layout, config.mode, sets) }
+  const outputs = await (await inference).run(feeds)
+  return { logits: outputs.logits!.data }
+}
+
+answerRequests<CrewRequest, CrewAnswer>(
+  (request) => {
+    weights.set(data.weights)
+    return request.kind === 'gradient' ? gradient(request) : logits(request)
+  },
+  {
+    close: async () => {
+      await (await training).close()
+      await (await inference).close()
+    },
+  },
+)
