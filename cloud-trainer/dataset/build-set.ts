@@ -1,4 +1,5 @@
 /** From a data set as it was read to what a model is trained on: fitted specs, tokens, labels, and its hash. */
+import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { tokenize } from '#shared/tokens/tokenize.ts'
 import type { Examples, TrainingSet } from '../model/training-set.ts'
@@ -6,10 +7,14 @@ import { fitSpecs } from './fit-specs.ts'
 import { hashOf } from './hash-of.ts'
 import type { DatasetWarning, Part, RawExample, RawSet } from './raw-set.ts'
 
-export type BuildOptions = { readonly onWarning?: (warning: DatasetWarning) => void }
+export type BuildOptions = {
+  /** Those of a model that goes on learning, or is measured on other data; fitted to the training part when absent. */
+  readonly specs?: readonly ModalitySpec[]
+  readonly onWarning?: (warning: DatasetWarning) => void
+}
 
-export const buildTrainingSet = (raw: RawSet, { onWarning }: BuildOptions = {}): TrainingSet => {
-  const specs = fitSpecs(raw.templates, raw.examples, onWarning)
+export const buildTrainingSet = (raw: RawSet, { onWarning, ...options }: BuildOptions = {}): TrainingSet => {
+  const specs = options.specs ?? fitSpecs(raw.templates, raw.examples, onWarning)
   const layout = layoutOf(specs)
   const examplesOf = (part: Part): Examples => {
     const chosen = raw.examples.filter((example) => example.part === part)
