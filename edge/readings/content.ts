@@ -24,6 +24,9 @@ export type ParsedContent = {
 /** Four to three like nearly all cameras, and patches of 16 make 12 tokens. */
 const DEFAULT_PICTURE: PictureSize = { width: 64, height: 48, channels: 3 }
 
+const SHORTEST_STEP_S = 0.001
+const LONGEST_STEP_S = 366 * 86_400
+
 const KINDS = ['values', 'series', 'location', 'embedding', 'image', 'media'] as const
 
 export const contentOf = async (
@@ -70,13 +73,16 @@ const seriesContent = (
 ): Result<ReadingContent, Fault> => {
   if (!Object.values(variables).some((steps) => steps.length > 0))
     return fault('wrong-schema', 'series.variables', 'has no step')
+  if (step_s < SHORTEST_STEP_S || step_s > LONGEST_STEP_S)
+    return fault('impossible-value', 'series.step_s', `${step_s} is outside ${SHORTEST_STEP_S} … ${LONGEST_STEP_S}`)
   for (const [name, steps] of Object.entries(variables)) {
     for (const [step, value] of steps.entries()) {
       const problem = impossibility(name, value, ranges)
       if (problem !== null) return fault('impossible-value', `series.variables.${name}[${step}]`, problem)
     }
   }
-  return ok({ kind: 'series', stepMs: step_s * 1000, variables })
+  // Steps are compared with those of models, so 1.1 s must be 1100 ms and not 1100.0000000000002.
+  return ok({ kind: 'series', stepMs: Math.round(step_s * 1e6) / 1000, variables })
 }
 
 const locationContent = (

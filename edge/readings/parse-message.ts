@@ -17,6 +17,7 @@ import type { Reading, Rejected } from '#shared/domain/reading.ts'
 import type { ClockBlock } from '#shared/domain/time.ts'
 import type { Clock } from '#shared/std/clock.ts'
 import { err, ok, type Result } from '#shared/std/result.ts'
+import { logMel } from '#shared/tokens/log-mel.ts'
 import { type SensorMessage, sensorMessageSchema } from '#shared/wire/sensor-message.ts'
 import { sensorOfTopic } from '#shared/wire/topics.ts'
 import { type ContentProfile, contentOf } from './content.ts'
@@ -57,8 +58,10 @@ export const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576
 export const MAX_KEPT_BYTES = 65_536
 const MAX_DETAIL_LENGTH = 300
 
+/** Throws an InvariantError when a profile's front end can't work, so that it fails at start and not at the first sound. */
 export const createReadingParser = (options: ReadingParserOptions): ReadingParser => {
-  const { clock } = options
+  const { clock, sensors } = options
+  for (const { frontEnd } of sensors.values()) if (frontEnd !== undefined) logMel(new Float64Array(0), frontEnd)
   return async (topic, payload) => {
     const receivedAtMs = clock.nowMs()
     const parsed = await parse(options, topic, payload, receivedAtMs)
