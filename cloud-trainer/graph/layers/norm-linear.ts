@@ -18,7 +18,7 @@ export const EPSILON = 1e-5
 /** The parameters of a norm; both [width]. */
 export type Norm = { readonly scale: Tensor; readonly shift: Tensor }
 
-/** x: [N, in]; weight: [in, out]; bias: [out]. Several of these on one x are summed by Gemm, not by Add. */
+/** x: [N, in]; weight: [in, out]; bias: [out]. */
 export const normLinear = (x: Tensor, { scale, shift }: Norm, weight: Tensor, bias: Tensor): Tensor => {
   const { graph } = x
   const [width] = numbersOf(scale.shape)
