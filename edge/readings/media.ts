@@ -23,8 +23,11 @@ const TYPES: ReadonlyMap<string, 'audio/wav' | 'image/jpeg' | 'image/png'> = new
   ['image/png', 'image/png'],
 ])
 
-/** Log-mel runs on the main thread: half a second for this much at 16 kHz. A false sample rate could ask for hours. */
-const LONGEST_SECONDS = 300
+/**
+ * Resampling and log-mel run on the main thread, a second of it for this much: 300 s at 16 kHz, 100 s at 48 kHz.
+ * A false sample rate in a small file could ask for hours.
+ */
+const MOST_SAMPLES = 4_800_000
 
 /** The error says what is wrong with the file. */
 export const decodeMedia = async (
@@ -47,8 +50,10 @@ const decodeSound = (file: Uint8Array, frontEnd: AudioFrontEnd): Result<ReadingC
   if (!sound.ok) return sound
   const { samples, sampleRateHz } = sound.value
   const seconds = samples.length / sampleRateHz
-  if (seconds > LONGEST_SECONDS) return err(`lasts ${Math.round(seconds)} s, more than ${LONGEST_SECONDS}`)
-  const { frames, levels } = logMel(resample(samples, { fromHz: sampleRateHz, toHz: frontEnd.sampleRateHz }), frontEnd)
+  const toHz = frontEnd.sampleRateHz
+  if (seconds * toHz > MOST_SAMPLES)
+    return err(`lasts ${Math.round(seconds)} s, more than the ${MOST_SAMPLES / toHz} that are read at ${toHz} Hz`)
+  const { frames, levels } = logMel(resample(samples, { fromHz: sampleRateHz, toHz }), frontEnd)
   return frames > 0
     ? ok({ kind: 'audio', frontEnd, frames, levels })
     : err(`lasts ${seconds} s, too short for one frame`)

@@ -138,7 +138,9 @@ const schemaFault = (json: unknown, error: z.ZodError): Fault => {
     typeof value === 'number'
       ? !Number.isFinite(value)
       : typeof value === 'string' && isNumberWanted(issue) && /^[-+]?(nan|inf(inity)?)$/i.test(value.trim())
-  return { reason: isNotANumber ? 'not-a-number' : 'wrong-schema', detail: `${field}: ${issue.message}` }
+  return isNotANumber
+    ? { reason: 'not-a-number', detail: `${field}: ${value} is no number` }
+    : { reason: 'wrong-schema', detail: `${field}: ${issue.message}` }
 }
 
 const isNumberWanted = (issue: z.core.$ZodIssue): boolean =>

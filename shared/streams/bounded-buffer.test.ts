@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { concatMap, from, lastValueFrom, NEVER, of, Subject, throwError, toArray } from 'rxjs'
+import { concatMap, from, lastValueFrom, NEVER, type Observable, of, Subject, throwError, toArray } from 'rxjs'
 import { TestScheduler } from 'rxjs/testing'
 import { expect, test } from 'vitest'
 import { boundedBuffer } from './bounded-buffer.ts'
@@ -54,7 +54,8 @@ test('one work at a time, in order; completes when the last is done', () => {
 test('is concatMap as long as nothing overflows', () => {
   const scheduler = new TestScheduler((actual, expected) => expect(actual).toEqual(expected))
   scheduler.run(({ cold, hot, expectObservable, expectSubscriptions }) => {
-    const project = (value: string) => (value === 'e' ? throwError(() => 'error') : cold(`--${value}-|`))
+    const project = (value: string): Observable<string> =>
+      value === 'e' ? throwError(() => 'error') : cold(`--${value}-|`)
     for (const marbles of ['-a--b---c--|', 'abc|', '--|', 'ab-e|', '(abc|)']) {
       const source$ = hot(marbles)
       const unlimited = { capacity: 9, overflow: 'drop-newest' as const }
