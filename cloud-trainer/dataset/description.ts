@@ -78,7 +78,7 @@ const modalitySchema = z.discriminatedUnion('kind', [
 
 const splitValues = z.array(z.union([z.string(), z.number()]).transform(String))
 
-export const descriptionSchema = z.strictObject({
+const descriptionSchema = z.strictObject({
   schema: z.literal('dataset/1'),
   about: z.string().optional(),
   /** The main table. */

@@ -25,8 +25,10 @@ export const inferTemplates = (
   const shapes = new Map<string, Map<string, ReadingContent[]>>()
   for (const { modality, content } of readings) {
     const shape = shapeOf(content)
-    const known = shapes.get(modality) ?? new Map<string, ReadingContent[]>()
-    shapes.set(modality, known.set(shape, [...(known.get(shape) ?? []), content]))
+    const own = shapes.get(modality) ?? new Map<string, ReadingContent[]>()
+    const alike = own.get(shape) ?? []
+    alike.push(content)
+    shapes.set(modality, own.set(shape, alike))
   }
   return [...shapes].sort(byKey).flatMap(([name, counted]) => {
     const [shape, contents] = [...counted].sort(byKey).reduce((best, it) => (it[1].length > best[1].length ? it : best))

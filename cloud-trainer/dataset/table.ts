@@ -44,7 +44,13 @@ export const readTable = async (options: TableOptions, wanted: Wanted): Promise<
   const parser = parse({ bom: true, info: true, skip_empty_lines: true })
   try {
     await pipeline(createReadStream(join(options.folder, file)), parser, async (rows) => {
-      for await (const row of rows) reader.take(row.record, row.info.lines)
+      let counted = 0
+      let countedTwice = 0
+      for await (const { record, info } of rows) {
+        if (info.lines > counted + 1) countedTwice += lineBreaksOfTwo(record)
+        counted = info.lines
+        reader.take(record, info.lines - countedTwice)
+      }
     })
   } catch (error) {
     if (error instanceof DatasetError) throw error
@@ -55,6 +61,9 @@ export const readTable = async (options: TableOptions, wanted: Wanted): Promise<
   }
   return reader.end()
 }
+
+/** The parser counts a line break of two characters within quotes as two lines. */
+const lineBreaksOfTwo = (cells: readonly string[]): number => cells.join().split('\r\n').length - 1
 
 const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
   const isMissing = new Set(missing)

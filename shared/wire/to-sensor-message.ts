@@ -15,7 +15,6 @@ export type MessageHead = {
 /** Sound has no such message: a log-mel picture doesn't become a recording again. */
 export type SendableContent = Exclude<ReadingContent, { readonly kind: 'audio' }>
 
-/** Steps of series are rounded to the microsecond by the change of unit; all other numbers stay as they are. */
 export const toSensorMessage = (
   { id, modality, deployment, observedAtMs, clock }: MessageHead,
   content: SendableContent,

@@ -1,0 +1,151 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { ReadingContent } from '#shared/domain/reading.ts'
+import { DEFAULT_FRONT_END } from '#shared/tokens/log-mel.ts'
+import { tokenize } from '#shared/tokens/tokenize.ts'
+import { buildTrainingSet } from './build-set.ts'
+import type { Part, RawExample, RawSet } from './raw-set.ts'
+
+type Reading = RawExample['readings'][number]
+
+const reading = (modality: string, content: ReadingContent): Reading => ({
+  id: `r-${modality}` as Reading['id'],
+  modality,
+  content,
+  observedAtMs: 1000,
+})
+
+const frontEnd = { ...DEFAULT_FRONT_END, bands: 2 }
+const number = fc.option(fc.integer({ min: -50, max: 50 }))
+const exampleArbitrary = fc
+  .record({
+    part: fc.constantFrom<Part>('train', 'validation', 'test'),
+    x: number,
+    y: number,
+    steps: fc.array(number, { minLength: 4, maxLength: 4 }),
+    pixels: fc.uint8Array({ minLength: 4, maxLength: 4 }),
+    levels: fc.uint8Array({ minLength: 4, maxLength: 4 }),
+    vector: fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 2, maxLength: 2 }),
+    latitude: fc.integer({ min: -90, max: 90 }),
+    labels: fc.array(fc.constantFrom(0, 1, Number.NaN), { minLength: 2, maxLength: 2 }),
+  })
+  .map(({ part, x, y, steps, pixels, levels, vector, latitude, labels }) => ({
+    part,
+    window: { startMs: 0, endMs: 3_600_000 },
+    labels: Float32Array.from(labels),
+    readings: [
+      reading('table', { kind: 'scalars', values: { x, y } }),
+      reading('series', { kind: 'series', stepMs: 1000, variables: { v: steps } }),
+      reading('image', { kind: 'image', width: 2, height: 2, channels: 1, pixels }),
+      reading('audio', { kind: 'audio', frontEnd, frames: 2, levels }),
+      reading('place', { kind: 'location', latitude, longitude: 7, elevationM: null }),
+      reading('song', { kind: 'embedding', encoder: 'e', vector }),
+    ],
+  }))
+
+const rawArbitrary = fc.array(exampleArbitrary, { minLength: 1, maxLength: 8 }).map(
+  (examples): RawSet => ({
+    templates: [
+      {
+        kind: 'tabular',
+        name: 'table',
+        variables: [
+          { type: 'number', name: 'x' },
+          { type: 'category', name: 'y', categories: null },
+        ],
+      },
+      { kind: 'series', name: 'series', stepMs: 1000, periods: 2, stepsPerPeriod: 2, variables: ['v'] },
+      { kind: 'image', name: 'image', width: 2, height: 2, channels: 1, patch: 1 },
+      { kind: 'audio', name: 'audio', frontEnd, frames: 2, patchFrames: 1, patchBands: 2 },
+      { kind: 'location', name: 'place', parts: ['position', 'season'] },
+      { kind: 'embedding', name: 'song', encoder: 'e', size: 2 },
+    ],
+    labels: [
+      { name: 'owl', taxonId: null },
+      { name: 'fox', taxonId: null },
+    ],
+    examples: examples.map((it, i) => ({ id: `e${i}`, ...it })),
+  }),
+)
+
+test('each part has its examples in order, as the tokenizer sees them', () => {
+  fc.assert(
+    fc.property(rawArbitrary, (raw) => {
+      const set = buildTrainingSet(raw)
+      for (const part of ['train', 'validation', 'test'] as const) {
+        const expected = raw.examples.filter((it) => it.part === part)
+        const got = set[part]
+        if (part === 'test' && expected.length === 0) {
+          expect(got).toBeNull()
+          continue
+        }
+        expect(got?.ids).toEqual(expected.map((it) => it.id))
+        expect(got?.rows).toEqual(expected.map((it) => tokenize(set.specs, set.layout, it.readings, it.window)))
+        expect([...got!.labels]).toEqual(expected.flatMap((it) => [...it.labels]))
+      }
+      expect(set.layout.modalities).toEqual(['table', 'series', 'image', 'audio', 'place', 'song'])
+    }),
+    { numRuns: 50 },
+  )
+})
+
+/** A copy with one thing changed, chosen by `at`. */
+const changed = (raw: RawSet, at: number): RawSet => {
+  const i = at % raw.examples.length
+  const example = raw.examples[i]!
+  const contents = example.readings.map((it) => it.content)
+  const edit = (n: number, content: object): Partial<RawExample> => ({
+    readings: example.readings.map((it, r) =>
+      r === n ? { ...it, content: { ...it.content, ...content } as ReadingContent } : it,
+    ),
+  })
+  const bump = (bytes: Uint8Array) => bytes.map((byte, b) => (b === at % 4 ? byte ^ 1 : byte))
+  const [table, series, image, audio, , song] = contents
+  const changes: readonly (() => Partial<RawExample>)[] = [
+    () => ({ id: `${example.id}'` }),
+    () => ({ part: example.part === 'train' ? 'test' : 'train' }),
+    () => ({ window: { startMs: 1, endMs: 2 } }),
+    () => ({ labels: example.labels.map((y, l) => (l === at % 2 ? (y === 1 ? 0 : 1) : y)) }),
+    () => edit(0, { values: { ...(table?.kind === 'scalars' && table.values), x: 99 } }),
+    () => edit(1, { variables: { v: series?.kind === 'series' && [...series.variables.v!.slice(1), 99] } }),
+    () => edit(2, { pixels: image?.kind === 'image' && bump(image.pixels) }),
+    () => edit(3, { levels: audio?.kind === 'audio' && bump(audio.levels) }),
+    () => edit(4, { elevationM: 0 }),
+    () => edit(5, { vector: song?.kind === 'embedding' && [song.vector[0], 99] }),
+    () => ({ readings: example.readings.slice(1) }),
+    () => ({ readings: example.readings.map((it) => ({ ...it, observedAtMs: null })) }),
+  ]
+  const change = changes[Math.floor(at / raw.examples.length) % changes.length]!()
+  return { ...raw, examples: raw.examples.map((it, e) => (e === i ? { ...it, ...change } : it)) }
+}
+
+test('equal data have one hash; a change of any cell gives another', () => {
+  fc.assert(
+    fc.property(rawArbitrary, fc.nat(), (raw, at) => {
+      const { hash } = buildTrainingSet(raw)
+      expect(buildTrainingSet(structuredClone(raw)).hash).toBe(hash)
+      expect(buildTrainingSet(changed(raw, at)).hash).not.toBe(hash)
+      const labels = raw.labels.map((label, l) => (l === 0 ? { ...label, taxonId: 'gbif:1' } : label))
+      expect(buildTrainingSet({ ...raw, labels }).hash).not.toBe(hash)
+      expect(buildTrainingSet({ ...raw, templates: raw.templates.slice(1) }).hash).not.toBe(hash)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('the order of variables within a reading does not change the hash, that of examples does', () => {
+  const [raw] = fc.sample(rawArbitrary, { numRuns: 1, seed: 8 })
+  const swapped = raw!.examples.map((it) => ({
+    ...it,
+    readings: it.readings.map((one) => {
+      if (one.content.kind !== 'scalars') return one
+      const values = Object.fromEntries(Object.entries(one.content.values).reverse())
+      return { ...one, content: { ...one.content, values } }
+    }),
+  }))
+  const twice: RawSet = { ...raw!, examples: [...raw!.examples, { ...raw!.examples[0]!, id: 'last' }] }
+  expect(buildTrainingSet({ ...raw!, examples: swapped }).hash).toBe(buildTrainingSet(raw!).hash)
+  expect(buildTrainingSet({ ...twice, examples: twice.examples.toReversed() }).hash).not.toBe(
+    buildTrainingSet(twice).hash,
+  )
+})
