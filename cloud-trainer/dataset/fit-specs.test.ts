@@ -13,7 +13,7 @@ const example = (part: Part, content: ReadingContent, modality = 'm'): RawExampl
   labels: Float32Array.of(1),
 })
 
-const _fit = (template: ModalityTemplate, examples: readonly RawExample[]) => {
+const specOf = (template: ModalityTemplate, examples: readonly RawExample[]) => {
   const warnings: DatasetWarning[] = []
   const [spec] = fitSpecs([template], examples, (warning) => warnings.push(warning))
   return { spec, warnings: warnings.map(({ code, subject, count }) => [code, subject, count]) }
