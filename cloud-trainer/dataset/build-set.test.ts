@@ -89,6 +89,19 @@ test('each part has its examples in order, as the tokenizer sees them', () => {
   )
 })
 
+test('with the specs of a model nothing is fitted', () => {
+  fc.assert(
+    fc.property(rawArbitrary, rawArbitrary, (own, other) => {
+      const { specs } = buildTrainingSet(own)
+      const set = buildTrainingSet(other, { specs })
+      expect(set.specs).toEqual(specs)
+      const train = other.examples.filter((it) => it.part === 'train')
+      expect(set.train.rows).toEqual(train.map((it) => tokenize(specs, set.layout, it.readings, it.window)))
+    }),
+    { numRuns: 20 },
+  )
+})
+
 /** A copy with one thing changed, chosen by `at`. */
 const changed = (raw: RawSet, at: number): RawSet => {
   const i = at % raw.examples.length

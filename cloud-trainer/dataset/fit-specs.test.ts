@@ -45,7 +45,7 @@ test('numbers: mean and deviation of what is known in the training part', () => 
           ...others.map((x) => example('validation', scalars(x))),
           example('train', scalars(5), 'another'),
         ])
-        const fitted = spec?.kind === 'tabular' && spec.variables[0]
+        const fitted = spec?.kind === 'tabular' ? spec.variables[0] : undefined
         if (fitted?.type !== 'number') throw new Error('a number expected')
         expect(Math.abs(fitted.mean - mean)).toBeLessThanOrEqual(1e-12 * (1 + Math.abs(mean)))
         // What cancels is of the size of the offset.
