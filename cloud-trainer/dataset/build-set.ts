@@ -1,5 +1,5 @@
 /** From a data set as it was read to what a model is trained on: fitted specs, tokens, labels, and its hash. */
-import type { ModalitySpec, ModalitySpec } from '#shared/domain/modality.ts'
+import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { tokenize } from '#shared/tokens/tokenize.ts'
 import type { Examples, TrainingSet } from '../model/training-set.ts'
