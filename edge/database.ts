@@ -1,7 +1,8 @@
 /** The station's one database: the stages' tables side by side, so that a transaction can span them. */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Database, openDatabase } from '#shared/platform/sqlite.ts'
+import { type Database, openDatabase, openReadOnly } from '#shared/platform/sqlite.ts'
 import { OBSERVING_SCHEMA_SQL } from './observing/schema.ts'
 import { OUTBOX_SCHEMA_SQL } from './outbox/schema.ts'
 import { SPOOL_SCHEMA_SQL } from './spool/schema.ts'
@@ -15,4 +16,10 @@ export const databaseFile = (stateFolder: string): string => join(stateFolder, '
 export const openEdgeDatabase = async (stateFolder: string): Promise<Database> => {
   await mkdir(stateFolder, { recursive: true })
   return openDatabase(databaseFile(stateFolder), EDGE_MIGRATIONS)
+}
+
+/** For looking on beside the running station; null when there is none yet. */
+export const readOnlyOrNull = (stateFolder: string): Database | null => {
+  const file = databaseFile(stateFolder)
+  return existsSync(file) ? openReadOnly(file) : null
 }

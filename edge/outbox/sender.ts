@@ -35,6 +35,8 @@ export type SenderOptions = {
   readonly receiptTopic: string
   readonly clock: Clock
   readonly log: Log
+  /** Within the transaction that removes rows: what was sent since the last one, repetitions included. */
+  readonly onSent?: (rows: number, bytes: number) => void
   /** `removed` rows are gone from the outbox. */
   readonly onReceipt?: (receipt: Receipt, removed: number) => void
   readonly firstRewindMs?: number
@@ -59,6 +61,7 @@ export const startOutboxSender = (options: SenderOptions): OutboxSender => {
   let rewindMs = firstRewindMs
   let lastProgressMs = clock.monotonicMs()
   let isStopped = false
+  let accounted = { rows: 0, bytes: 0 }
   const counts = { rows: 0, bytes: 0, rewinds: 0, receipts: 0, refusedReceipts: 0 }
 
   const pump = (): void => {
@@ -107,7 +110,11 @@ export const startOutboxSender = (options: SenderOptions): OutboxSender => {
 
   const onReceipt = (receipt: Receipt): void => {
     const before = table.lowest()
-    const removed = table.remove(receipt.upTo, receipt.ranges)
+    const { rows, bytes } = counts
+    const removed = table.remove(receipt.upTo, receipt.ranges, () =>
+      options.onSent?.(rows - accounted.rows, bytes - accounted.bytes),
+    )
+    accounted = { rows, bytes }
     counts.receipts++
     unreceipted = table.countUpTo(cursor)
     if (table.lowest() !== before) {

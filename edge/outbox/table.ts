@@ -25,8 +25,8 @@ export type OutboxTable = {
   /** The highest number ever given; 0 when none was. */
   readonly lastSeq: () => number
   readonly countUpTo: (seq: number) => number
-  /** One transaction; gives the number of rows that went. */
-  readonly remove: (upTo: number, ranges: readonly (readonly [number, number])[]) => number
+  /** One transaction, which `alongside` may use; gives the number of rows that went. */
+  readonly remove: (upTo: number, ranges: readonly (readonly [number, number])[], alongside?: () => void) => number
 }
 
 type Options = {
@@ -78,8 +78,11 @@ export const openOutboxTable = ({ database, bodyOfReading, onOversized, maxRowBy
     lowest: () => lowest.get() ?? null,
     lastSeq: () => lastSeq.get()!,
     countUpTo: (seq) => countUpTo.get(seq)!,
-    remove: database.transaction((upTo: number, ranges: readonly (readonly [number, number])[]) =>
-      [[0, upTo] as const, ...ranges].reduce((sum, [first, last]) => sum + remove.run(first, last).changes, 0),
+    remove: database.transaction(
+      (upTo: number, ranges: readonly (readonly [number, number])[], alongside?: () => void) => {
+        alongside?.()
+        return [[0, upTo] as const, ...ranges].reduce((sum, [first, last]) => sum + remove.run(first, last).changes, 0)
+      },
     ),
   }
   return table
