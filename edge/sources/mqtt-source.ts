@@ -13,7 +13,9 @@ export type MqttSourceOptions = {
 
 /**
  * Every delivery on this station's intake topics, in the order of arrival. Whoever has stored what came
- * calls its `ack`, in the same order; the broker holds back more than its window of unacknowledged messages.
+ * calls its `ack`, in the same order. The broker holds back what exceeds its window of unacknowledged
+ * messages, but mosquitto 2.0.11 sends a whole window more for each acknowledgement: the receiver bounds
+ * what waits by itself too, and what it lets go unacknowledged comes again after a reconnect.
  * Cold: listens on subscription. Completes when the link is closed; fails when the broker refuses to listen.
  */
 export const mqttSource = ({ link, prefix, site, node }: MqttSourceOptions): Observable<Delivery> => {
