@@ -11,7 +11,7 @@ export const array = (shape: readonly number[], data: ArrayLike<number>): NdArra
 }
 
 /** Row-major steps between neighbours along each axis. */
-export const stridesOf = (shape: readonly number[]): number[] => {
+const stridesOf = (shape: readonly number[]): number[] => {
   const strides = new Array<number>(shape.length).fill(1)
   for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1]! * shape[i + 1]!
   return strides
@@ -41,7 +41,7 @@ export const at = ({ shape, data }: NdArray, place: readonly number[]): number =
 
 export const map = (x: NdArray, f: (value: number) => number): NdArray => ({ shape: x.shape, data: x.data.map(f) })
 
-export const broadcastSizes = (shapes: readonly (readonly number[])[]): number[] => {
+const broadcastSizes = (shapes: readonly (readonly number[])[]): number[] => {
   const rank = Math.max(...shapes.map((shape) => shape.length))
   return Array.from({ length: rank }, (_, i) =>
     shapes.reduce((size, shape) => {

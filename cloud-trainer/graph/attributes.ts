@@ -5,7 +5,6 @@ import type { ElementType } from './types.ts'
 export type Attribute =
   | { readonly kind: 'int'; readonly value: number }
   | { readonly kind: 'float'; readonly value: number }
-  | { readonly kind: 'string'; readonly value: string }
   | { readonly kind: 'ints'; readonly value: readonly number[] }
   /** A tensor of one element. */
   | { readonly kind: 'tensor'; readonly type: ElementType; readonly value: number }
@@ -15,7 +14,6 @@ export type Attributes = Readonly<Record<string, Attribute>>
 
 export const int = (value: number): Attribute => ({ kind: 'int', value })
 export const float = (value: number): Attribute => ({ kind: 'float', value })
-export const text = (value: string): Attribute => ({ kind: 'string', value })
 export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value })
 export const flag = (value: boolean | undefined): Attribute => int(value ? 1 : 0)
 
@@ -32,12 +30,5 @@ export const intsOf = (attributes: Attributes, name: string): readonly number[] 
   const attribute = attributes[name]
   if (attribute === undefined) return null
   assert(attribute.kind === 'ints', 'an attribute of ints', { name, kind: attribute.kind })
-  return attribute.value
-}
-
-export const textOf = (attributes: Attributes, name: string, otherwise: string): string => {
-  const attribute = attributes[name]
-  if (attribute === undefined) return otherwise
-  assert(attribute.kind === 'string', 'a string attribute', { name, kind: attribute.kind })
   return attribute.value
 }

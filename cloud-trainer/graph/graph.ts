@@ -30,7 +30,7 @@ export type Node = {
 /** What the backward pass goes through from its end: single nodes, and layers with a rule of their own. */
 export type TapeEntry = { readonly kind: 'node'; readonly node: Node } | ({ readonly kind: 'layer' } & Layer)
 
-export type Layer = {
+type Layer = {
   readonly name: string
   readonly output: Tensor
   readonly backward: (gradients: Gradients) => void

@@ -14,8 +14,8 @@ import { type Program, toProgram } from './program.ts'
 
 const decode = (program: Program): ModelProto => fromBinary(ModelProtoSchema, encodeProgram(program))
 
-const { FLOAT, INT, STRING, TENSOR, INTS } = AttributeProto_AttributeType
-const KINDS = { float: FLOAT, int: INT, string: STRING, tensor: TENSOR, ints: INTS }
+const { FLOAT, INT, TENSOR, INTS } = AttributeProto_AttributeType
+const KINDS = { float: FLOAT, int: INT, tensor: TENSOR, ints: INTS }
 
 /** What is read back for an attribute, in our form. */
 const readAttribute = (node: NodeProto, name: string, { kind }: Attribute): unknown => {
@@ -28,8 +28,6 @@ const readAttribute = (node: NodeProto, name: string, { kind }: Attribute): unkn
       return Number(found.i)
     case 'ints':
       return found.ints.map(Number)
-    case 'string':
-      return new TextDecoder().decode(found.s)
     case 'tensor':
       return new Float32Array(found.t!.rawData.slice().buffer)[0]
   }

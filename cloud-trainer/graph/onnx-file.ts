@@ -14,7 +14,7 @@ export const IR_VERSION = 10
 const MICROSOFT_OPSET = 1
 
 /** AttributeProto.AttributeType. */
-const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const
+const ATTRIBUTE_TYPES = { float: 1, int: 2, tensor: 4, ints: 7 } as const
 
 /** The bytes of a float32 array as they lie in memory; every machine that Node runs on is little-endian. */
 const rawBytes = (type: ElementType, numbers: Numbers): Uint8Array => {
@@ -41,8 +41,6 @@ const attributeValue = (attribute: Attribute): Message[] => {
       return [floatField(2, attribute.value)]
     case 'int':
       return [intField(3, attribute.value)]
-    case 'string':
-      return [textField(4, attribute.value)]
     case 'tensor':
       return [messageField(5, ...tensorParts(attribute.type, [1], Float64Array.of(attribute.value)))]
     case 'ints':

@@ -20,7 +20,7 @@ export type Assembly = {
   readonly backward: AssemblyBackward | null
 }
 
-export type AssemblyBackward = {
+type AssemblyBackward = {
   /** By block, [groups, rows] int32: the row of the encoder that shows each embedded token, or N for none. */
   readonly inverse: readonly Tensor[]
   /** [B, slots] float32, 1 = hidden: the places of the mask vector. Null where there is none. */

@@ -6,7 +6,7 @@ import { columnSums } from './linear.ts'
 
 export type Activation = 'gelu' | 'relu'
 
-export const activate = (h: Tensor, activation: Activation): Tensor => {
+const activate = (h: Tensor, activation: Activation): Tensor => {
   switch (activation) {
     case 'gelu':
       return gelu(h)

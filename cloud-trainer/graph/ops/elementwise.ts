@@ -35,8 +35,8 @@ const comparison = (since: number, f: (a: number, b: number) => boolean): Op => 
   evaluate: ([a, b]) => [zip([a!, b!], (left, right) => (f(left, right) ? 1 : 0))],
 })
 
-export const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
-export const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
+const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)))
 
 export const ELEMENTWISE = {
   Add: binary(14, (a, b) => a + b),
