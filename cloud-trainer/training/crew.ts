@@ -37,11 +37,24 @@ export type CrewOptions = {
   readonly validation: SharedExamples
   readonly labelWeights: LabelWeights
   readonly workers: number
+  /** Memory of one run in each thread, above which a share is computed in parts. */
+  readonly limitBytes?: number
 }
+
+/** A share of a usual batch fits as a whole; long inputs in `replace` mode do not. */
+const LIMIT_BYTES = 512 * 2 ** 20
 
 const sharedFloats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length))
 
-export const openCrew = ({ config, layout, train, validation, labelWeights, workers }: CrewOptions): Crew => {
+export const openCrew = ({
+  config,
+  layout,
+  train,
+  validation,
+  labelWeights,
+  workers,
+  ...options
+}: CrewOptions): Crew => {
   assert(Number.isInteger(workers) && workers > 0, 'at least one worker trains', { workers })
   const { total } = parameterTable(config, layout)
   const { bytes, gradientOutputs } = buildTrainingGraph(config, layout)
@@ -53,6 +66,7 @@ export const openCrew = ({ config, layout, train, validation, labelWeights, work
     positiveWeight: labelWeights.positive,
     negativeWeight: labelWeights.negative,
     weights: sharedFloats(total),
+    limitBytes: options.limitBytes ?? LIMIT_BYTES,
     trainingModel: bytes,
     gradientOutputs,
     inferenceModel: buildInferenceGraph(config, layout, 'inputs'),

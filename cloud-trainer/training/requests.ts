@@ -15,6 +15,8 @@ export type CrewData = {
   readonly weights: Float32Array
   /** Shared: where this thread leaves its part of the gradient. */
   readonly gradient: Float32Array
+  /** Memory of the values that one run keeps for its backward pass. */
+  readonly limitBytes: number
   readonly trainingModel: Uint8Array
   readonly gradientOutputs: readonly string[]
   readonly inferenceModel: Uint8Array

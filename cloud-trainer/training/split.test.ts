@@ -38,5 +38,5 @@ test('parts fill a share in order, each within the limit unless it is one observ
       }
     }),
   )
-  expect(partSizes(config, new Array<number>(64).fill(16))).toEqual([64])
+  expect(partSizes(config, new Array<number>(64).fill(16), 2 ** 26)).toEqual([64])
 })

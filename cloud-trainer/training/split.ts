@@ -17,18 +17,11 @@ export const deal = (places: readonly number[], hands: number): readonly (readon
   return dealt
 }
 
-/** Memory of the values that one run keeps for its backward pass. */
-const LIMIT_BYTES = 512 * 2 ** 20
-
 /**
  * Sizes of consecutive parts of a share, whose observations come longest first. The size depends on the model and
  * the masks alone, so it is the same on every machine.
  */
-export const partSizes = (
-  config: ModelConfig,
-  places: readonly number[],
-  limitBytes = LIMIT_BYTES,
-): readonly number[] => {
+export const partSizes = (config: ModelConfig, places: readonly number[], limitBytes: number): readonly number[] => {
   const sizes: number[] = []
   for (let first = 0; first < places.length; first += sizes.at(-1)!) {
     // Every block's values are kept, and a block's worth of gradients is alive beside them.

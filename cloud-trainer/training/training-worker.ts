@@ -51,10 +51,8 @@ const gradient = async ({ rows, hidden, batch }: Extract<CrewRequest, { kind: 'g
   data.gradient.fill(0)
   let loss = 0
   let first = 0
-  for (const size of partSizes(
-    config,
-    sets.map((set) => placesOf(config, layout, set.hidden)),
-  )) {
+  const places = sets.map((set) => placesOf(config, layout, set.hidden))
+  for (const size of partSizes(config, places, data.limitBytes)) {
     const feeds = packTrainingBatch(config, layout, {
       rows: sets.slice(first, first + size),
       labels: labelsOf(rows.slice(first, first + size)),
