@@ -37,6 +37,10 @@ const run: Command = async (config, { events }) => {
   const ended = Promise.withResolvers<number>()
   const stop = () => ended.resolve(0)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+  // A parent with a channel to this process, or a reader of its events, takes it along when it goes.
+  process.on('disconnect', stop)
+  process.channel?.unref()
+  process.stdout.on('error', stop)
   await using _station = await startStation(config, {
     log,
     onBroken: () => ended.resolve(1), // logged by the intake; whoever supervises this process starts it again

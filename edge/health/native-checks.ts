@@ -38,10 +38,13 @@ export const checkNative = async (provider: string): Promise<readonly Check[]> =
   ]
 }
 
-type Runtime = { readonly version: string; readonly providers: readonly { readonly name: string }[] }
+type Runtime = {
+  readonly version: string
+  readonly providers: readonly { readonly name: string; readonly bundled: boolean }[]
+}
 
 const runtimeCheck = ({ version, providers }: Runtime, provider: string): Check => {
-  const names = providers.map(({ name }) => name)
+  const names = providers.filter(({ bundled }) => bundled).map(({ name }) => name)
   const found = `${version}, providers: ${names.join(', ')}`
   return names.includes(provider)
     ? okay('onnxruntime', found)
