@@ -9,6 +9,7 @@ import type { Delivery, MqttLink } from '#shared/platform/mqtt-link.ts'
 import { isPassingFailure } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
 import { createGrouping } from '#shared/streams/grouping.ts'
+import type { WireBody } from '#shared/wire/envelope.ts'
 import { type Intake, parseIntake } from '#shared/wire/intake.ts'
 import type { Receipt } from '#shared/wire/receipt.ts'
 import type { cloudTopics } from '#shared/wire/topics.ts'
@@ -20,6 +21,7 @@ export type Taken = {
       readonly ranges: readonly (readonly [number, number])[]
     })[]
   readonly labels: readonly { readonly source: string; readonly ids: readonly string[] }[]
+  readonly reports: readonly ({ readonly node: string } & Extract<WireBody, { readonly kind: 'report' }>)[]
   readonly newRows: number
   readonly newLabels: number
 }

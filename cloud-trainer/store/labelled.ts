@@ -58,6 +58,16 @@ export const readLabelled = (database: Database): readonly LabelledObservation[]
   )()
 }
 
+/** How many `readLabelled` would give. */
+export const countLabelled = (database: Database): (() => number) => {
+  const count = database
+    .prepare<[], number>(
+      'SELECT count(*) FROM (SELECT DISTINCT observation AS id FROM label) JOIN latest_observation USING (id)',
+    )
+    .pluck()
+  return () => count.get() ?? 0
+}
+
 const toObservation = (row: ObservationRow): Observation => ({
   id: row.id as ObservationId,
   node: row.node as NodeId,

@@ -7,7 +7,7 @@ import type { ReadingId, SensorId } from '#shared/domain/ids.ts'
 import type { WireRow } from '#shared/wire/envelope.ts'
 import { type Intake, parseIntake } from '#shared/wire/intake.ts'
 import { envelope, HOUR_MS, labelMessage, observationRow, readingRow, reportRow } from '#test/support/station-rows.ts'
-import { type CloudStore, openStore } from './store.ts'
+import { type CloudStore, openStore, readStore } from './store.ts'
 
 let folder: string
 let store: CloudStore
@@ -85,6 +85,12 @@ describe('taking in', () => {
     expect(store.rejected(10)).toHaveLength(1)
   })
 
+  test('reports are told once', () => {
+    const first = store.takeIn([rows([reportRow(1), readingRow(2)])], 1)
+    expect(first.reports).toEqual([{ node: 'n1', ...reportRow(1).body }])
+    expect(store.takeIn([rows([reportRow(1)])], 2).reports).toEqual([])
+  })
+
   test('what is rejected stays within its budget', () => {
     store[Symbol.dispose]()
     store = openStore(join(folder, 'small.db'), { quarantineBytes: 3000 })
@@ -134,6 +140,8 @@ describe('labelled observations', () => {
     )
     const labelled = store.labelledObservations()
     expect(labelled).toHaveLength(1)
+    expect(store.labelledCount()).toBe(1)
+    expect(readStore(join(folder, 'cloud.db'))).toEqual(labelled)
     expect(labelled[0]?.observation).toMatchObject({ revision: 2, final: true, readings: ['r1', 'r2'] })
     expect(labelled[0]?.readings.map(({ id, content }) => [id, content])).toEqual([
       ['r1', { kind: 'scalars', values: { airTemperatureC: 7.5, humidity: null } }],
@@ -149,6 +157,7 @@ describe('labelled observations', () => {
   test('a label may come before its observation', () => {
     store.takeIn([label('l1', 'd1/0', ['owl'])], 1)
     expect(store.labelledObservations()).toEqual([])
+    expect(store.labelledCount()).toBe(0)
     store.takeIn([rows([observationRow(1)])], 2)
     expect(store.labelledObservations()).toMatchObject([{ observation: { id: 'd1/0' }, readings: [] }])
   })
@@ -168,5 +177,6 @@ describe('labelled observations', () => {
       ['n1', ['soil', 'weather']],
       ['n2', ['weather']],
     ])
+    expect(store.labelledCount()).toBe(2)
   })
 })

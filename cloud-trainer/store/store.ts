@@ -1,9 +1,9 @@
 /** The cloud's memory: one SQLite file, from which everything the stations sent can be read back. */
 import type { LabelledObservation } from '#shared/domain/labelled-observation.ts'
-import { openDatabase } from '#shared/platform/sqlite.ts'
+import { openDatabase, openReadOnly } from '#shared/platform/sqlite.ts'
 import type { Intake } from '#shared/wire/intake.ts'
 import { openCounters } from './counters.ts'
-import { readLabelled } from './labelled.ts'
+import { countLabelled, readLabelled } from './labelled.ts'
 import { openQuarantine, type Quarantine } from './quarantine.ts'
 import { CLOUD_MIGRATIONS } from './schema.ts'
 import { prepareTakeIn, type Taken } from './take-in.ts'
@@ -19,6 +19,8 @@ export type CloudStore = Disposable & {
   /** All or nothing, durable on return. Throws what SQLite throws; nothing has been taken in then. May be repeated. */
   readonly takeIn: (group: readonly Intake[], nowMs: number) => Taken
   readonly labelledObservations: () => readonly LabelledObservation[]
+  /** How many those are. */
+  readonly labelledCount: () => number
   /** Since the file was made; `rejected:<reason>` counts each reason. */
   readonly counts: () => Readonly<Record<string, number>>
   readonly epochs: () => readonly EpochState[]
@@ -40,9 +42,20 @@ export const openStore = (
   return {
     takeIn: prepareTakeIn({ database, counters, quarantine }),
     labelledObservations: () => readLabelled(database),
+    labelledCount: countLabelled(database),
     counts: counters.all,
     epochs: () => epochs.all(),
     rejected: quarantine.list,
     [Symbol.dispose]: () => void database.close(),
+  }
+}
+
+/** What a store in another process's hands can be learned from; throws what SQLite throws when there is none. */
+export const readStore = (file: string): readonly LabelledObservation[] => {
+  const database = openReadOnly(file)
+  try {
+    return readLabelled(database)
+  } finally {
+    database.close()
   }
 }

@@ -3,7 +3,7 @@
  * epoch. What it returns may be told to the senders, because it is on disk.
  */
 import type { Database } from '#shared/platform/sqlite.ts'
-import type { ArrivedRow, Intake } from '#shared/wire/intake.ts'
+import type { ArrivedRow, CloudBody, Intake } from '#shared/wire/intake.ts'
 import type { Counters } from './counters.ts'
 import type { Quarantine } from './quarantine.ts'
 import { limitRanges, type Received, receivedOf } from './watermark.ts'
@@ -13,9 +13,13 @@ export type Taken = {
   /** One for each epoch that the group had rows of, repeated rows included: a lost receipt is sent again this way. */
   readonly receipts: readonly ({ readonly node: string; readonly epoch: string } & Received)[]
   readonly labels: readonly { readonly source: string; readonly ids: readonly string[] }[]
+  /** Those of the new rows that are reports. */
+  readonly reports: readonly TakenReport[]
   readonly newRows: number
   readonly newLabels: number
 }
+
+export type TakenReport = { readonly node: string } & Extract<CloudBody, { readonly kind: 'report' }>
 
 type Epoch = { readonly number: number; readonly up_to: number }
 type Rows = Extract<Intake, { readonly kind: 'rows' }>
@@ -54,11 +58,11 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
     return true
   }
 
-  const takeRows = ({ node, epoch, rows }: Rows, number: number, nowMs: number): number => {
+  const takeRows = ({ node, epoch, rows }: Rows, number: number, nowMs: number): readonly ArrivedRow[] => {
     const topic = `${node}/${epoch}`
-    const fresh = rows.filter((row) => takeRow(node, number, topic, row, nowMs)).length
-    counters.add('rows', fresh)
-    counters.add('rows-repeated', rows.length - fresh)
+    const fresh = rows.filter((row) => takeRow(node, number, topic, row, nowMs))
+    counters.add('rows', fresh.length)
+    counters.add('rows-repeated', rows.length - fresh.length)
     return fresh
   }
 
@@ -86,6 +90,7 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
   const takeIn = (group: readonly Intake[], nowMs: number): Taken => {
     const epochs = new Map<string, { node: string; epoch: string; row: Epoch }>()
     const labels = new Map<string, string[]>()
+    const reports: TakenReport[] = []
     let newRows = 0
     let newLabels = 0
     for (const intake of group) {
@@ -94,7 +99,9 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
         const key = `${node}/${epoch}`
         const known = epochs.get(key) ?? { node, epoch, row: upsertEpoch.get(node, epoch, nowMs, nowMs)! }
         epochs.set(key, known)
-        newRows += takeRows(intake, known.row.number, nowMs)
+        const fresh = takeRows(intake, known.row.number, nowMs)
+        newRows += fresh.length
+        for (const row of fresh) if (row.ok && row.body.kind === 'report') reports.push({ node, ...row.body })
       } else if (intake.kind === 'label') {
         newLabels += takeLabel(intake, nowMs)
         labels.set(intake.source, [...(labels.get(intake.source) ?? []), intake.label.id])
@@ -105,6 +112,7 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
     return {
       receipts: [...epochs.values()].map(({ node, epoch, row }) => ({ node, epoch, ...advance(row) })),
       labels: [...labels].map(([source, ids]) => ({ source, ids })),
+      reports,
       newRows,
       newLabels,
     }

@@ -1,0 +1,58 @@
+/** `trainer evaluate`: what a bundle scores on data, subset by subset. */
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { openBundleModel, setFor } from './bundle-model.ts'
+import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
+import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
+import { evaluateSubsets, labelsInAllParts } from './evaluation/evaluate.ts'
+import { subsetsToMeasure } from './evaluation/subsets.ts'
+import { scoreTable } from './score-table.ts'
+import { DEFAULT_RESAMPLES } from './train-bundle.ts'
+
+export const EVALUATE_HELP = `understory trainer evaluate – measures a bundle on every subset of its inputs
+
+  --bundle FOLDER      with manifest.json and model.onnx
+  --part PART          train, validation or test (default: test if the data have it, else validation)
+  --seed N             of the bootstrap (default 1)
+  --resamples N        of the bootstrap behind the intervals (default ${DEFAULT_RESAMPLES})
+${SOURCE_HELP}
+  --json               the last line of standard output is the result as one JSON object
+  --help
+`
+
+export const evaluateModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
+  const shape = {
+    ...SOURCE_OPTIONS,
+    bundle: z.string().min(1),
+    part: z.enum(['train', 'validation', 'test']).optional(),
+    seed: wholeNumber({ least: 0 }).default(1),
+    resamples: wholeNumber({ least: 0, most: 10_000 }).default(DEFAULT_RESAMPLES),
+  }
+  const parsed = parseCommand(args, shape, ['json'])
+  if (parsed === 'help') {
+    process.stdout.write(EVALUATE_HELP)
+    return 0
+  }
+  const { values, flags } = parsed
+  const raw = await readSource(sourceOf(values), () => {})
+  await using model = await openBundleModel(resolve(values.bundle))
+  const set = setFor(model, raw)
+  const part = values.part ?? (set.test === null ? 'validation' : 'test')
+  const examples = set[part]
+  if (examples === null || examples.ids.length === 0) throw new UsageError(`--part: the data have no ${part} part`)
+  const evaluation = await evaluateSubsets(model.predict, examples, subsetsToMeasure(model.layout), {
+    evaluated: labelsInAllParts(set),
+    seed: values.seed,
+    resamples: values.resamples,
+    signal,
+  })
+  const { scores, average, observations, evaluated } = evaluation
+  process.stdout.write(
+    `${observations} observations of the ${part} part, ${evaluated.length} labels\n${scoreTable(scores, average)}\n`,
+  )
+  if (flags.has('json')) {
+    const labels = evaluated.map((label) => set.labels[label]!.name)
+    process.stdout.write(`${JSON.stringify({ part, observations, labels, dataHash: set.hash, scores, average })}\n`)
+  }
+  return 0
+}

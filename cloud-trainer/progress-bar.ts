@@ -1,0 +1,83 @@
+/** Shows on standard error how far a training run is: a bar for people, a line for each epoch where there is no terminal. */
+import { SingleBar } from 'cli-progress'
+import type { BundleProgress } from './train-bundle.ts'
+import type { EpochRecord } from './training/progress.ts'
+
+export type ProgressBar = Disposable & { readonly show: (progress: BundleProgress) => void }
+
+/** `modalities`: names, in the order of the scores. */
+export const openProgressBar = (modalities: readonly string[], stream = process.stderr): ProgressBar => {
+  const bar = new SingleBar({
+    format: 'epoch {epoch}/{epochs} |{bar}| {percentage} % loss {loss} {left} left',
+    hideCursor: true,
+    stream,
+  })
+  let isRunning = false
+  let steps = 0
+  let epochs = 0
+  let last: EpochRecord | null = null
+
+  const stop = (): void => {
+    if (isRunning) bar.stop()
+    isRunning = false
+  }
+  const line = (text: string): void => void stream.write(`${text}\n`)
+
+  const show = (progress: BundleProgress): void => {
+    switch (progress.kind) {
+      case 'started':
+        steps = progress.stepsPerEpoch
+        epochs = progress.epochs
+        line(`${progress.parameters} parameters, ${steps} steps an epoch, ${progress.workers} threads`)
+        if (progress.unlearnable.length > 0)
+          line(`not learned for want of examples: ${progress.unlearnable.join(', ')}`)
+        return
+      case 'resumed':
+        line(`resumed in epoch ${progress.epoch}`)
+        for (const note of progress.notes) line(`note: ${note}`)
+        return
+      case 'step': {
+        if (!stream.isTTY) return
+        const payload = {
+          epoch: progress.epoch,
+          epochs,
+          loss: progress.loss.toFixed(4),
+          left: duration(progress.etaMs),
+        }
+        const done = (progress.epoch - 1) * steps + progress.step
+        if (isRunning) bar.update(done, payload)
+        else bar.start(epochs * steps, done, payload)
+        isRunning = true
+        return
+      }
+      case 'epoch':
+        last = progress.record
+        if (!stream.isTTY) line(`${epochLine(progress.record, epochs, modalities)}, ${duration(progress.etaMs)} left`)
+        return
+      case 'measuring':
+      case 'exporting':
+        if (isRunning && last !== null) {
+          stop()
+          line(epochLine(last, epochs, modalities))
+        }
+        line(progress.kind === 'measuring' ? `measuring on the ${progress.part} part` : 'exporting')
+        return
+    }
+  }
+  return { show, [Symbol.dispose]: stop }
+}
+
+const epochLine = (
+  { epoch, loss, scores, all }: EpochRecord,
+  epochs: number,
+  modalities: readonly string[],
+): string => {
+  const named = modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
+  return `epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}, AUC ${[...named, `all ${all.toFixed(3)}`].join(', ')}`
+}
+
+const duration = (ms: number): string => {
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 90) return `${seconds} s`
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`
+}

@@ -1,0 +1,138 @@
+/**
+ * Runs of the service on disk, a folder each: `run.json` says what is to be done and how far it has come, the child
+ * process adds `data.bin`, `checkpoints/`, `bundle/`, the kept model and, last, `outcome.json`.
+ */
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { recipeSchema } from './recipe.ts'
+
+const scoresSchema = z.array(z.object({ subset: z.string(), value: z.number(), low: z.number(), high: z.number() }))
+
+const comparisonSchema = z
+  .object({
+    before: z.number(),
+    after: z.number(),
+    subsets: z.array(z.string()).readonly(),
+    labels: z.array(z.string()).readonly(),
+  })
+  .nullable()
+
+export const outcomeSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('trained'),
+    dataHash: z.string(),
+    examples: z.object({ train: z.int(), validation: z.int() }),
+    /** Where its weights started from. */
+    start: z.enum(['parent', 'random']),
+    strategy: z.record(z.string(), z.unknown()),
+    epochs: z.int(),
+    selectedEpoch: z.int(),
+    scores: scoresSchema,
+    calibrationError: z.object({ before: z.number(), after: z.number() }),
+    verdict: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('publish'), comparison: comparisonSchema }),
+      z.object({ kind: z.literal('refuse'), reason: z.string(), comparison: comparisonSchema }),
+    ]),
+    warnings: z.array(z.string()),
+    notes: z.array(z.string()),
+    host: z.string(),
+    seconds: z.number(),
+  }),
+  /** Trying again with the same data would fail again. */
+  z.object({ kind: z.literal('failed'), code: z.string(), message: z.string(), seconds: z.number() }),
+])
+
+export type Outcome = z.infer<typeof outcomeSchema>
+
+const runSchema = z.object({
+  schema: z.literal('run/1'),
+  number: z.int().positive(),
+  createdAtMs: z.number(),
+  family: z.string(),
+  /** Version of the model that this one is to replace. */
+  parent: z.string().nullable(),
+  /** Number of the run that made it. */
+  parentRun: z.int().nullable(),
+  recipe: recipeSchema,
+  storeFile: z.string(),
+  tolerance: z.number(),
+  minimumPositives: z.int(),
+  /** Labelled observations when it was planned. */
+  labelled: z.int(),
+  /** How often its child process ended without an outcome and without being asked to. */
+  failures: z.int(),
+  state: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('running') }),
+    z.object({ kind: z.literal('failed') }),
+    z.object({ kind: z.literal('refused') }),
+    /** To be published, or published but not yet asked for. */
+    z.object({ kind: z.literal('accepted') }),
+    z.object({
+      kind: z.literal('published'),
+      version: z.string(),
+      releaseCounter: z.int(),
+      generation: z.int(),
+    }),
+  ]),
+  outcome: outcomeSchema.nullable(),
+})
+
+export type Run = z.infer<typeof runSchema>
+
+export type RunFolder = {
+  readonly folderOf: (number: number) => string
+  /** All runs, the oldest first. */
+  readonly list: () => Promise<readonly Run[]>
+  /** Makes its folder when it is new. Durable on return. */
+  readonly write: (run: Run) => Promise<void>
+  /** Removes everything but the record. Harmless when repeated. */
+  readonly strip: (number: number, keep: readonly string[]) => Promise<void>
+}
+
+export const RUN_FILE = 'run.json'
+export const OUTCOME_FILE = 'outcome.json'
+
+export const openRuns = (folder: string): RunFolder => {
+  const folderOf = (number: number): string => join(folder, `${number}`.padStart(6, '0'))
+  return {
+    folderOf,
+    list: async () => {
+      await mkdir(folder, { recursive: true })
+      const names = (await readdir(folder)).filter((name) => /^\d{6,}$/.test(name)).sort()
+      const runs = await Promise.all(names.map((name) => readRun(join(folder, name))))
+      return runs.filter((run) => run !== null)
+    },
+    write: async (run) => {
+      await mkdir(folderOf(run.number), { recursive: true })
+      await writeFileAtomic(join(folderOf(run.number), RUN_FILE), `${JSON.stringify(run, null, 1)}\n`)
+    },
+    strip: async (number, keep) => {
+      for (const name of await readdir(folderOf(number))) {
+        if (name === RUN_FILE || keep.includes(name)) continue
+        await rm(join(folderOf(number), name), { recursive: true, force: true })
+      }
+    },
+  }
+}
+
+/** Null for a folder whose record was never written: nothing was begun in it. */
+export const readRun = async (folder: string): Promise<Run | null> => {
+  const json = await readIfThere(join(folder, RUN_FILE))
+  return json === null ? null : runSchema.parse(JSON.parse(json))
+}
+
+export const readOutcome = async (folder: string): Promise<Outcome | null> => {
+  const json = await readIfThere(join(folder, OUTCOME_FILE))
+  return json === null ? null : outcomeSchema.parse(JSON.parse(json))
+}
+
+const readIfThere = async (file: string): Promise<string | null> => {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
+    throw cause
+  }
+}

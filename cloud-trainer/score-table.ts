@@ -1,0 +1,20 @@
+/** Scores of subsets for people. */
+import type { SubsetScore } from './evaluation/evaluate.ts'
+
+type Row = Pick<SubsetScore, 'subset' | 'value' | 'low' | 'high'>
+
+const COLUMNS = ['subset', 'AUC', '95 % interval'] as const
+
+/** Macro AUC in points (0 to 100), with the plain mean at the end. */
+export const scoreTable = (scores: readonly Row[], average: number): string => {
+  const points = (value: number): string => (100 * value).toFixed(1)
+  const rows = [
+    COLUMNS,
+    ...scores.map(({ subset, value, low, high }) => [subset, points(value), `${points(low)} – ${points(high)}`]),
+    ['average', points(average), ''],
+  ]
+  const width = Math.max(...rows.map(([name]) => name!.length))
+  return rows
+    .map(([name, value, interval]) => `${name!.padEnd(width)}  ${value!.padStart(5)}  ${interval}`.trimEnd())
+    .join('\n')
+}

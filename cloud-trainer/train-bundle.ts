@@ -1,0 +1,109 @@
+/** From a training set to a bundle that can be published: train, measure on every subset, calibrate, export. */
+import type { Manifest } from '#shared/bundle/manifest.ts'
+import { calibrated, expectedCalibrationError, fitTemperatures } from './evaluation/calibrate.ts'
+import { type Evaluation, evaluateSubsets, labelsInAllParts, type SubsetScore } from './evaluation/evaluate.ts'
+import { type PartialInput, subsetsToMeasure } from './evaluation/subsets.ts'
+import { fitThresholds } from './evaluation/thresholds.ts'
+import type { Verification } from './export/verify.ts'
+import { writeBundle } from './export/write-bundle.ts'
+import { openPredictor, type Predictor } from './model/predictor.ts'
+import type { Examples, TrainingSet } from './model/training-set.ts'
+import type { TrainProgress } from './training/progress.ts'
+import { type Trained, type TrainOptions, train } from './training/train.ts'
+
+export type BundleProgress =
+  | TrainProgress
+  | { readonly kind: 'measuring'; readonly part: 'validation' | 'test' }
+  | { readonly kind: 'exporting' }
+
+export type TrainBundleOptions = {
+  readonly set: TrainingSet
+  readonly training: Omit<TrainOptions, 'set' | 'signal' | 'onProgress'>
+  readonly family: string
+  /** Version of the model that this one replaces; null for the first. */
+  readonly parent: string | null
+  readonly createdAtMs: number
+  /** Where the bundle appears when it is whole. */
+  readonly bundleFolder: string
+  /** Subsets to measure besides the standard ones. */
+  readonly partial?: readonly PartialInput[]
+  /** Of the bootstrap; 200 when absent. */
+  readonly resamples?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: BundleProgress) => void
+}
+
+export type TrainedBundle = {
+  readonly manifest: Manifest
+  readonly trained: Trained
+  readonly evaluation: {
+    readonly validation: Evaluation
+    /** Null when the set has no test part. */
+    readonly test: Evaluation | null
+  }
+  /** Expected calibration error with everything visible, on the validation part that the temperatures were fitted on. */
+  readonly calibrationError: { readonly before: number; readonly after: number }
+  readonly verification: Verification
+}
+
+export const DEFAULT_RESAMPLES = 200
+
+/**
+ * The manifest's scores are those of the test part when there is one, else of the validation part, which has then also
+ * chosen temperatures and thresholds (neither moves an AUC). Throws what training, the export and the signal throw;
+ * with a checkpoint folder the same call goes on where it stopped.
+ */
+export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedBundle> => {
+  const { set, signal, onProgress = () => {}, resamples = DEFAULT_RESAMPLES } = options
+  const { layout, labels } = set
+  const interruption = signal === undefined ? {} : { signal }
+  const trained = await train({ ...options.training, ...interruption, set, onProgress })
+  const { config, weights, seed } = trained
+  const subsets = subsetsToMeasure(layout, options.partial)
+  const evaluated = labelsInAllParts(set)
+  const measure = (predictor: Predictor, part: 'validation' | 'test', examples: Examples): Promise<Evaluation> => {
+    onProgress({ kind: 'measuring', part })
+    return evaluateSubsets(predictor.predict, examples, subsets, { evaluated, seed, resamples, ...interruption })
+  }
+  await using predictor = await openPredictor(config, layout, weights, { threads: options.training.workers })
+  const validation = await measure(predictor, 'validation', set.validation)
+  const test = set.test === null ? null : await measure(predictor, 'test', set.test)
+
+  const calibration = fitTemperatures(layout, set.validation.labels, validation.seen)
+  const whole = validation.seen.findLast(({ subset }) => subset.name === 'all')!
+  const probabilities = calibrated(layout, calibration, whole)
+  const errorOf = (some: Manifest['calibration']): number =>
+    expectedCalibrationError(calibrated(layout, some, whole), set.validation.labels)
+
+  onProgress({ kind: 'exporting' })
+  const { manifest, verification } = await writeBundle({
+    ...interruption,
+    folder: options.bundleFolder,
+    set,
+    config,
+    weights,
+    family: options.family,
+    parent: options.parent,
+    createdAtMs: options.createdAtMs,
+    scores: (test ?? validation).scores.map(toManifestScore),
+    calibration,
+    thresholds: fitThresholds(probabilities, set.validation.labels, labels.length),
+    strategy: trained.strategy,
+    seed,
+  })
+  return {
+    manifest,
+    trained,
+    evaluation: { validation, test },
+    calibrationError: { before: errorOf([{ group: '*', temperature: 1 }]), after: errorOf(calibration) },
+    verification,
+  }
+}
+
+const toManifestScore = ({ subset, value, low, high }: SubsetScore): Manifest['scores'][number] => ({
+  subset,
+  metric: 'macro-auc',
+  value,
+  low,
+  high,
+})

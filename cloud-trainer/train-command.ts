@@ -1,0 +1,174 @@
+/** `trainer train` and `trainer export`: data to bundle, and checkpoint to bundle. */
+import { mkdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { isLevel } from '#shared/domain/ids.ts'
+import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { parseCommand, UsageError } from './command-line.ts'
+import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from './data-source.ts'
+import { buildTrainingSet } from './dataset/build-set.ts'
+import type { DatasetWarning } from './dataset/raw-set.ts'
+import { averageOf, type Evaluation } from './evaluation/evaluate.ts'
+import { openProgressBar } from './progress-bar.ts'
+import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, recipeSchema, trainingOf } from './recipe.ts'
+import { scoreTable } from './score-table.ts'
+import { type TrainedBundle, trainBundle } from './train-bundle.ts'
+
+export const TRAIN_HELP = `understory trainer train – trains a model and writes its bundle
+
+  --out FOLDER         the bundle: model.onnx, vectors.json, manifest.json
+  --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
+  --family NAME        model family (default valley)
+  --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
+${SOURCE_HELP}
+${RECIPE_HELP}
+  --json               the last line of standard output is the result as one JSON object
+  --help
+
+Progress goes to standard error. Ctrl-C leaves a checkpoint.
+`
+
+export const EXPORT_HELP = `understory trainer export – writes the bundle of a run that was stopped
+
+  --checkpoint FOLDER  of "trainer train" (its --checkpoints)
+  --out FOLDER         the bundle
+  --json               the last line of standard output is the result as one JSON object
+  --help
+`
+
+const settingsSchema = z.object({
+  schema: z.literal('training/1'),
+  source: sourceSchema,
+  recipe: recipeSchema,
+  family: z.string(),
+  partial: z.array(z.array(z.string())),
+})
+
+type Settings = z.infer<typeof settingsSchema>
+
+const SETTINGS_FILE = 'settings.json'
+
+const level = z.string().refine(isLevel, 'must be 1 to 32 of a-z, 0-9, _ and -')
+
+export const trainModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
+  const shape = {
+    ...SOURCE_OPTIONS,
+    ...RECIPE_OPTIONS,
+    out: z.string().min(1),
+    checkpoints: z.string().min(1).optional(),
+    family: level.default('valley'),
+    partial: z.string().min(1).optional(),
+  }
+  const parsed = parseCommand(args, shape, ['json'])
+  if (parsed === 'help') return help(TRAIN_HELP)
+  const { values, flags } = parsed
+  const settings: Settings = {
+    schema: 'training/1',
+    source: sourceOf(values),
+    recipe: recipeOf(values),
+    family: values.family,
+    partial: (values.partial ?? '').split(';').flatMap((text) => (text === '' ? [] : [text.split(',')])),
+  }
+  const bundleFolder = resolve(values.out)
+  const checkpoints = resolve(values.checkpoints ?? `${bundleFolder}.run`)
+  return make(settings, { bundleFolder, checkpoints, json: flags.has('json'), signal, isNew: true })
+}
+
+export const exportModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
+  const shape = { checkpoint: z.string().min(1), out: z.string().min(1) }
+  const parsed = parseCommand(args, shape, ['json'])
+  if (parsed === 'help') return help(EXPORT_HELP)
+  const { values, flags } = parsed
+  const checkpoints = resolve(values.checkpoint)
+  const settings = await readSettings(checkpoints)
+  // A run that has done its epochs ends at once, with the weights of its checkpoint.
+  const recipe = { ...settings.recipe, epochs: 1 }
+  const places = { bundleFolder: resolve(values.out), checkpoints }
+  return make({ ...settings, recipe }, { ...places, json: flags.has('json'), signal, isNew: false })
+}
+
+type MakeOptions = {
+  readonly bundleFolder: string
+  readonly checkpoints: string
+  readonly json: boolean
+  readonly signal: AbortSignal
+  readonly isNew: boolean
+}
+
+const make = async (settings: Settings, options: MakeOptions): Promise<number> => {
+  const { bundleFolder, checkpoints, signal } = options
+  const { source, recipe, family, partial } = settings
+  const raw = await readSource(source, warn)
+  const set = buildTrainingSet(raw, { onWarning: warn })
+  if (options.isNew) {
+    await mkdir(checkpoints, { recursive: true })
+    await writeFileAtomic(join(checkpoints, SETTINGS_FILE), `${JSON.stringify(settings, null, 1)}\n`)
+  }
+  using bar = openProgressBar(set.layout.modalities)
+  const made = await trainBundle({
+    set,
+    training: trainingOf(recipe, { labels: set.labels.length, folder: checkpoints }),
+    family,
+    parent: null,
+    createdAtMs: Date.now(),
+    bundleFolder,
+    partial: partial.map((slots) => ({ slots })),
+    resamples: recipe.resamples,
+    signal,
+    onProgress: bar.show,
+  })
+  process.stdout.write(`${summaryText(made, bundleFolder)}\n`)
+  if (options.json) process.stdout.write(`${JSON.stringify(summaryOf(made, bundleFolder))}\n`)
+  return 0
+}
+
+const readSettings = async (folder: string): Promise<Settings> => {
+  try {
+    return settingsSchema.parse(JSON.parse(await readFile(join(folder, SETTINGS_FILE), 'utf8')))
+  } catch (cause) {
+    throw new UsageError(`--checkpoint: ${folder} holds no run of "trainer train"`, { cause })
+  }
+}
+
+const help = (text: string): number => {
+  process.stdout.write(text)
+  return 0
+}
+
+const warn = ({ subject, count, detail }: DatasetWarning): void =>
+  void process.stderr.write(`note: ${subject}: ${count} × ${detail}\n`)
+
+const summaryText = ({ evaluation, trained }: TrainedBundle, bundleFolder: string): string => {
+  const { validation, test } = evaluation
+  const part = test === null ? 'validation' : 'test'
+  const { scores, average, observations } = test ?? validation
+  return [
+    `${bundleFolder}: epoch ${trained.selectedEpoch}, measured on ${observations} observations of the ${part} part`,
+    scoreTable(scores, average),
+  ].join('\n')
+}
+
+const summaryOf = (
+  { manifest, trained, evaluation, calibrationError, verification }: TrainedBundle,
+  bundle: string,
+) => ({
+  bundle,
+  family: manifest.family,
+  dataHash: manifest.provenance.datasetHash,
+  seed: trained.seed,
+  strategy: trained.strategy,
+  epochs: trained.epochs.length,
+  selectedEpoch: trained.selectedEpoch,
+  auc: { validation: aucOf(evaluation.validation), test: evaluation.test && aucOf(evaluation.test) },
+  average: averageOf((evaluation.test ?? evaluation.validation).scores),
+  scores: manifest.scores,
+  calibration: manifest.calibration,
+  calibrationError,
+  verification,
+  unlearnable: trained.unlearnable,
+  notes: trained.notes,
+  seconds: trained.seconds,
+})
+
+const aucOf = ({ scores }: Evaluation): Readonly<Record<string, number>> =>
+  Object.fromEntries(scores.map(({ subset, value }) => [subset, value]))
