@@ -1,0 +1,41 @@
+/** What a second start must know of the first: one small file beside the processes' own state. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+
+const savedSchema = z.object({
+  schema: z.literal('demo/1'),
+  seed: z.int(),
+  stations: z.int(),
+  /** First hour whose messages may not all have been confirmed. */
+  nextHour: z.int().nonnegative(),
+})
+
+export type Saved = z.infer<typeof savedSchema>
+
+export class DemoStateError extends Error {
+  readonly code = 'demo-state'
+}
+
+const fileIn = (folder: string): string => join(folder, 'demo.json')
+
+/** Throws a DemoStateError when the folder holds another valley. */
+export const readSaved = async (folder: string, asked: Pick<Saved, 'seed' | 'stations'>): Promise<Saved> => {
+  const fresh: Saved = { schema: 'demo/1', ...asked, nextHour: 0 }
+  const text = await readFile(fileIn(folder), 'utf8').catch((cause: unknown) => {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
+    throw cause
+  })
+  if (text === null) return fresh
+  const saved = savedSchema.parse(JSON.parse(text))
+  if (saved.seed !== asked.seed || saved.stations !== asked.stations) {
+    throw new DemoStateError(
+      `${folder} holds the valley of --seed ${saved.seed} --stations ${saved.stations}: ask for that one, or name another --state folder`,
+    )
+  }
+  return saved
+}
+
+export const writeSaved = (folder: string, saved: Saved): Promise<void> =>
+  writeFileAtomic(fileIn(folder), `${JSON.stringify(saved)}\n`)
