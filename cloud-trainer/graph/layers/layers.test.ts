@@ -94,6 +94,12 @@ const CASES: readonly LayerCase[] = [
     plain: ([x, shift, w, b]) => add(matMul(add(matMul(shifted(x!, shift!), w!), b!), w!), b!),
   },
   {
+    name: 'two linears of the same rows, which are also added to the result',
+    operands: [matrix(5, 4), matrix(4, 4), matrix(4), matrix(4, 4)],
+    layer: ([x, w, b, other]) => add(x!, multiply(linear(x!, w!, b!), linear(x!, other!, b!))),
+    plain: ([x, w, b, other]) => add(x!, multiply(add(matMul(x!, w!), b!), add(matMul(x!, other!), b!))),
+  },
+  {
     name: 'groupLinear',
     operands: [matrix(2, 4, 3), matrix(2, 3, 5), matrix(2, 1, 5)],
     layer: ([x, w, b]) => groupLinear(x!, w!, b!),
