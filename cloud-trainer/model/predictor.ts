@@ -11,7 +11,7 @@ import { buildInferenceGraph } from './inference-graph.ts'
 export type Predictor = AsyncDisposable & {
   /**
    * Logits [rows × labels], row-major, in the order of the rows. Calls may overlap.
-   * Throws ThreadError when a thread fails.
+   * Throws when a thread fails.
    */
   readonly predict: (rows: readonly TokenSet[]) => Promise<Float32Array>
 }

@@ -73,7 +73,7 @@ export const DEFAULT_TRAINING = {
 
 /**
  * Trains until the last epoch, or until patience ends. An aborted run writes its checkpoint after the step at hand
- * and throws the signal's reason. Throws TrainingError, and ThreadError when a worker fails.
+ * and throws the signal's reason. Throws TrainingError, and what a failing worker threw as the cause of a ThreadError.
  */
 export const train = async (options: TrainOptions): Promise<Trained> => {
   const { set, config, folder, onProgress = () => {} } = options

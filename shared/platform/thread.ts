@@ -12,7 +12,7 @@ export type Thread<Request, Answer> = {
   readonly close: () => Promise<void>
 }
 
-export class ThreadError extends Error {
+class ThreadError extends Error {
   readonly code: 'failed' | 'ended'
   constructor(code: ThreadError['code'], message: string, options?: ErrorOptions) {
     super(message, options)

@@ -5,7 +5,7 @@ import { sha256Hex } from '#shared/bundle/hash.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 
-export type ExampleModality = {
+type ExampleModality = {
   readonly name: string
   readonly tokens: number
   /** Standard deviation of what is added to each factor, whose own is 1. */
