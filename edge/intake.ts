@@ -4,25 +4,26 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Observable } from 'rxjs'
-import type { Reading, Rejected } from '#shared/domain/reading.ts'
+import type { Reading } from '#shared/domain/reading.ts'
 import type { Log } from '#shared/platform/log.ts'
 import type { Delivery } from '#shared/platform/mqtt-link.ts'
 import { isPassingFailure } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
-import { ok, type Result } from '#shared/std/result.ts'
+import { err, ok, type Result } from '#shared/std/result.ts'
 import { createGrouping } from '#shared/streams/grouping.ts'
 import type { StoredGroup } from './pipeline.ts'
 import type { ParsedReading, ReadingParser } from './readings/parse-message.ts'
 import type { MediaFile, MediaFolder } from './spool/media-folder.ts'
+import type { RejectedArrival } from './spool/rejected.ts'
 
 export type IntakeOptions = {
   readonly source$: Observable<Delivery>
   readonly parse: ReadingParser
   readonly media: MediaFolder
   /** One durable transaction; throws when nothing was stored, and may be repeated. */
-  readonly store: (group: readonly Result<Reading, Rejected>[], nowMs: number) => StoredGroup
+  readonly store: (group: readonly Result<Reading, RejectedArrival>[], nowMs: number) => StoredGroup
   /** After the commit and the acknowledgements. */
-  readonly onStored: (stored: StoredGroup, rejected: readonly Rejected[]) => void
+  readonly onStored: (stored: StoredGroup, rejected: readonly RejectedArrival[]) => void
   /** Called once, when storing fails in a way that waiting won't mend or the source is gone. */
   readonly onBroken: (cause: unknown) => void
   readonly clock: Clock
@@ -43,7 +44,7 @@ const LONGEST_RETRY_MS = 5000
 /** How long a stop waits for storing that fails at present. */
 const LAST_CHANCE_MS = 1000
 
-type Parsed = Result<ParsedReading, Rejected>
+type Parsed = Result<ParsedReading, RejectedArrival>
 
 export const startIntake = (options: IntakeOptions): Intake => {
   const { source$, parse, media, store, onStored, onBroken, clock, log } = options
@@ -74,10 +75,15 @@ export const startIntake = (options: IntakeOptions): Intake => {
     }
   }
 
+  const parseDelivery = async ({ topic, payload, isRepeated = false }: Delivery): Promise<Parsed> => {
+    const parsed = await parse(topic, payload)
+    return parsed.ok ? parsed : err({ ...parsed.error, isRepeated })
+  }
+
   const handle = async (group: readonly Delivery[]): Promise<void> => {
     if (stopping.signal.aborted) return
     try {
-      const parsed = await Promise.all(group.map(({ topic, payload }) => parse(topic, payload)))
+      const parsed = await Promise.all(group.map(parseDelivery))
       const stored = await persist(parsed)
       if (stored === null) return
       for (const { ack, payload } of group) {

@@ -13,14 +13,16 @@ export type ModelHost = AsyncDisposable & {
   readonly current: () => InferenceModel | null
   /** What should run from now on. */
   readonly want: (model: ActiveModel | null) => void
-  /** It has answered. */
-  readonly served: (model: InferenceModel) => void
+  /** It has answered, for this many observations. */
+  readonly served: (model: InferenceModel, answers: number) => void
   /** It gave no answer, or a useless one; `isDead`: it never will. */
   readonly failed: (model: InferenceModel, reason: string, isDead: boolean) => void
 }
 
 export type ModelHostOptions = {
   readonly start: (model: ActiveModel) => Promise<InferenceModel>
+  /** Has it answer before it is relied on; gives the number of answers. */
+  readonly rehearse: (model: InferenceModel) => Promise<number>
   /** The running model is another one, or none. */
   readonly onChange: (version: ModelVersion | null) => void
   readonly onServed: (version: ModelVersion) => void
@@ -33,7 +35,7 @@ export type ModelHostOptions = {
 const FAILURES_TO_TELL = 2
 
 export const startModelHost = (options: ModelHostOptions): ModelHost => {
-  const { start, onChange, onServed, onFailed, log, firstRetryMs = 500 } = options
+  const { start, rehearse, onChange, onServed, onFailed, log, firstRetryMs = 500 } = options
   let wanted: ActiveModel | null = null
   let running: { readonly source: ActiveModel; readonly model: InferenceModel } | null = null
   /** In a row, of this version, over restarts of its process. */
@@ -64,13 +66,31 @@ export const startModelHost = (options: ModelHostOptions): ModelHost => {
       put(null)
       return true
     }
-    const model = await start(target).catch((cause: unknown) => {
+    const { model, answers } = await launch(target).catch((cause: unknown) => {
       onFailed(target.version, String(cause))
       throw cause
     })
-    if (wanted === target) put({ source: target, model })
-    else retire(model)
+    if (wanted !== target) retire(model)
+    else {
+      put({ source: target, model })
+      served(model, answers)
+    }
     return true
+  }
+
+  const launch = async (target: ActiveModel) => {
+    const model = await start(target)
+    try {
+      return { model, answers: await rehearse(model) }
+    } catch (cause) {
+      retire(model)
+      throw cause
+    }
+  }
+
+  const served = ({ version }: InferenceModel, answers: number): void => {
+    failures = 0
+    for (let i = 0; i < answers; i++) onServed(version)
   }
 
   const loop = startPullLoop({
@@ -85,10 +105,7 @@ export const startModelHost = (options: ModelHostOptions): ModelHost => {
       wanted = model
       loop.wake()
     },
-    served: ({ version }) => {
-      failures = 0
-      onServed(version)
-    },
+    served,
     failed: (model, reason, isDead) => {
       if (running?.model !== model) return
       log.warn({ version: model.version, reason }, 'inference failed')

@@ -4,7 +4,7 @@
  */
 import type { ModelVersion } from '#shared/domain/ids.ts'
 import type { Evidence, Prediction } from '#shared/domain/prediction.ts'
-import type { Reading, Rejected } from '#shared/domain/reading.ts'
+import type { Reading } from '#shared/domain/reading.ts'
 import type { Database } from '#shared/platform/sqlite.ts'
 import type { Result } from '#shared/std/result.ts'
 import type { WireBody } from '#shared/wire/envelope.ts'
@@ -15,7 +15,7 @@ import type { Joining, ObservationChange, WindowOptions } from './observing/wind
 import { type OutboxTable, openOutboxTable } from './outbox/table.ts'
 import { openCounters } from './spool/counters.ts'
 import { openReadingTable } from './spool/readings.ts'
-import { openRejectedShelf } from './spool/rejected.ts'
+import { openRejectedShelf, type RejectedArrival } from './spool/rejected.ts'
 
 export type StoredGroup = {
   /** Ids that are durable, by sensor: new ones and those that were here already. */
@@ -25,6 +25,8 @@ export type StoredGroup = {
   readonly changes: readonly ObservationChange[]
 }
 
+export type WithContents = Waiting & { readonly contents: readonly Reading[] }
+
 export type Answer = {
   readonly of: Waiting
   readonly probabilities: readonly number[]
@@ -33,10 +35,11 @@ export type Answer = {
 
 export type Pipeline = {
   /** Readings and what was none, in order of arrival. Media must be durable already. */
-  readonly store: (group: readonly Result<Reading, Rejected>[], nowMs: number) => StoredGroup
+  readonly store: (group: readonly Result<Reading, RejectedArrival>[], nowMs: number) => StoredGroup
   /** Ends windows that the wall clock has passed, some at a time; empty when there are none. */
   readonly endPassed: (nowMs: number) => readonly ObservationChange[]
-  readonly waiting: (limit: number) => readonly (Waiting & { readonly contents: readonly Reading[] })[]
+  readonly waiting: (limit: number) => readonly WithContents[]
+  readonly newest: (limit: number) => readonly WithContents[]
   /** Predictions of one model. Those that were not made before come back. */
   readonly predict: (
     model: { readonly version: ModelVersion; readonly labels: readonly string[] },
@@ -85,7 +88,7 @@ export const openPipeline = ({ database, node, window, rejectedBudgetBytes }: Pi
     for (const change of changes) outbox.append(toWireObservation(change), nowMs)
   }
 
-  const store = (group: readonly Result<Reading, Rejected>[], nowMs: number): StoredGroup => {
+  const store = (group: readonly Result<Reading, RejectedArrival>[], nowMs: number): StoredGroup => {
     const ids = new Map<string, string[]>()
     const joinings: Joining[] = []
     let valid = 0
@@ -136,11 +139,13 @@ export const openPipeline = ({ database, node, window, rejectedBudgetBytes }: Pi
     return made
   }
 
+  const withContents = (waiting: Waiting): WithContents => ({ ...waiting, contents: readings.read(waiting.readings) })
+
   return {
     store: database.transaction(store).immediate,
     endPassed: database.transaction(endPassed).immediate,
-    waiting: (limit) =>
-      predictions.waiting(limit).map((waiting) => ({ ...waiting, contents: readings.read(waiting.readings) })),
+    waiting: (limit) => predictions.waiting(limit).map(withContents),
+    newest: (limit) => predictions.newest(limit).map(withContents),
     predict: database.transaction(predict).immediate,
     setAside: predictions.setAside,
     report: database.transaction((body: WireBody, nowMs: number) => void outbox.append(body, nowMs)),

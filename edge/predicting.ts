@@ -9,7 +9,7 @@ import { type PullLoop, startPullLoop } from '#shared/streams/pull-loop.ts'
 import { tokenize } from '#shared/tokens/tokenize.ts'
 import { InferenceError, type InferenceModel } from './inference/inference.ts'
 import type { ModelHost } from './model-host.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { Pipeline, WithContents } from './pipeline.ts'
 
 export type PredictingOptions = {
   readonly pipeline: Pick<Pipeline, 'waiting' | 'predict' | 'setAside' | 'count'>
@@ -20,7 +20,12 @@ export type PredictingOptions = {
   readonly log: Log
 }
 
-type Batch = ReturnType<Pipeline['waiting']>
+type Batch = readonly WithContents[]
+
+const tokensFor =
+  ({ manifest, layout }: InferenceModel) =>
+  ({ contents, window }: Pick<WithContents, 'contents' | 'window'>) =>
+    tokenize(manifest.modalities, layout, contents, window)
 
 /** Failures of an observation alone in its batch, after which it is set aside; a signal or the memory may cost one. */
 const FAILURES_TO_SET_ASIDE = 2
@@ -44,10 +49,8 @@ export const startPredicting = (options: PredictingOptions): PullLoop => {
   }
 
   const answer = async (model: InferenceModel, batch: Batch) => {
-    const { manifest, layout } = model
-    const rows = batch.map(({ contents, window }) => tokenize(manifest.modalities, layout, contents, window))
     try {
-      return await model.predict(rows)
+      return await model.predict(batch.map(tokensFor(model)))
     } catch (cause) {
       if (!(cause instanceof InferenceError) || cause.code === 'busy') throw cause
       if (cause.code !== 'closed') {
@@ -72,10 +75,25 @@ export const startPredicting = (options: PredictingOptions): PullLoop => {
       clock.nowMs(),
     )
     batchSize = Math.min(largest, batchSize * 2)
-    host.served(model)
+    host.served(model, answers.length)
     onPredicted(made)
     return true
   }
 
   return startPullLoop({ work, onFailure: (cause) => log.error({ cause: String(cause) }, 'predicting failed') })
+}
+
+/** As many answers as confirm a model on trial. */
+const REHEARSED = 3
+
+/**
+ * A model that has just been loaded answers for the last observations again, and for nothing where there are none, so
+ * that its trial doesn't wait for sensors. Nothing of it is kept. Throws InferenceError; gives the number of answers.
+ */
+export const rehearse = async (model: InferenceModel, pipeline: Pick<Pipeline, 'newest'>): Promise<number> => {
+  const nothing = { contents: [], window: { startMs: 0, endMs: 1 } }
+  const last = pipeline.newest(REHEARSED)
+  const pieces = Array.from({ length: REHEARSED }, (_, i) => last[i] ?? nothing)
+  const answers = await model.predict(pieces.map(tokensFor(model)))
+  return answers.length
 }

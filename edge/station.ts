@@ -25,7 +25,7 @@ import type { ObservationChange } from './observing/windows.ts'
 import { countBoot } from './outbox/identity.ts'
 import { startOutboxSender } from './outbox/sender.ts'
 import { openPipeline } from './pipeline.ts'
-import { startPredicting } from './predicting.ts'
+import { rehearse, startPredicting } from './predicting.ts'
 import { createReadingParser, type SensorProfile } from './readings/parse-message.ts'
 import { openRetainedTopic } from './retained.ts'
 import { mqttSource } from './sources/mqtt-source.ts'
@@ -182,6 +182,7 @@ export const startStation = async (config: StationConfig, options: StationOption
   const host = stack.use(
     startModelHost({
       start: (model) => startModel(config, model, log),
+      rehearse: (model) => rehearse(model, pipeline),
       onChange: (version) => {
         running = version
         onEvent({ kind: 'model', version })

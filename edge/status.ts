@@ -46,6 +46,7 @@ const snapshot = (database: Database, config: StationConfig, nowMs: number) => {
     readingsWithoutTime: counters['readings-without-time'] ?? 0,
     ...countObservations(database),
     rejected: Object.fromEntries(rejected),
+    rejectedRepeated: counters['rejected-repeated'] ?? 0,
     rejectedEvicted: counters['rejected-evicted'] ?? 0,
     outbox: { rows, bytes, oldestAgeMs: oldestAtMs === null ? null : nowMs - oldestAtMs },
     bytesUp: counters['bytes-up'] ?? 0,

@@ -16,6 +16,8 @@ export type Waiting = {
 export type PredictionTable = {
   /** Present revisions without a prediction, newest windows first. */
   readonly waiting: (limit: number) => readonly Waiting[]
+  /** The present revisions of the observations that came last, predicted or not. */
+  readonly newest: (limit: number) => readonly Waiting[]
   /** In a transaction. Null: this revision has one by this model. Clears the wait if the revision is still the present one. */
   readonly insert: (of: Waiting, prediction: Omit<Prediction, 'final'>) => Prediction | null
   /** The present revision can't be predicted; a later one is tried again. */
@@ -29,6 +31,9 @@ export const openPredictionTable = (database: Database): PredictionTable => {
     `SELECT number, deployment, start_ms, end_ms, revision FROM observation WHERE pending = 1
      ORDER BY start_ms DESC, number LIMIT ?`,
   )
+  const newest = database.prepare<[number], Row>(
+    'SELECT number, deployment, start_ms, end_ms, revision FROM observation ORDER BY number DESC LIMIT ?',
+  )
   const members = database
     .prepare<[number, number], number>(
       'SELECT reading FROM member WHERE observation = ? AND revision <= ? ORDER BY reading',
@@ -41,15 +46,16 @@ export const openPredictionTable = (database: Database): PredictionTable => {
   const settle = database.prepare<[number, number, number]>(
     'UPDATE observation SET pending = ?, untold = 1 WHERE number = ? AND revision = ?',
   )
+  const toWaiting = ({ number, deployment, start_ms, end_ms, revision }: Row): Waiting => ({
+    number,
+    id: observationId(deployment, start_ms),
+    window: { startMs: start_ms, endMs: end_ms },
+    revision,
+    readings: members.all(number, revision),
+  })
   return {
-    waiting: (limit) =>
-      waiting.all(limit).map(({ number, deployment, start_ms, end_ms, revision }) => ({
-        number,
-        id: observationId(deployment, start_ms),
-        window: { startMs: start_ms, endMs: end_ms },
-        revision,
-        readings: members.all(number, revision),
-      })),
+    waiting: (limit) => waiting.all(limit).map(toWaiting),
+    newest: (limit) => newest.all(limit).map(toWaiting),
     insert: ({ number, revision }, rest) => {
       const prediction: Prediction = { ...rest, final: isFinal.get(number) === 1 }
       const { changes } = insert.run(number, revision, prediction.model, JSON.stringify(prediction))

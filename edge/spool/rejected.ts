@@ -10,9 +10,14 @@ export type RejectedEntry = {
   readonly payload: Uint8Array
 }
 
+export type RejectedArrival = RejectedEntry & {
+  /** The broker may have delivered it before. What is kept already is then the same message, and counted apart. */
+  readonly isRepeated?: boolean
+}
+
 export type RejectedShelf = {
   /** To be called within a transaction. Counted as `rejected:<reason>`, for good. */
-  readonly keep: (entry: RejectedEntry) => void
+  readonly keep: (entry: RejectedArrival) => void
 }
 
 const HELD_BYTES = 'rejected-bytes-held'
@@ -23,6 +28,9 @@ export const openRejectedShelf = (database: Database, counters: Counters, budget
   const insert = database.prepare<[string, string, string, Uint8Array, number]>(
     'INSERT INTO rejected (topic, reason, detail, payload, received_at_ms) VALUES (?, ?, ?, ?, ?)',
   )
+  const isKept = database
+    .prepare<[string, Uint8Array], 1>('SELECT 1 FROM rejected WHERE topic = ? AND payload = ? LIMIT 1')
+    .pluck()
   const held = database.prepare<[], number>(`SELECT value FROM counter WHERE name = '${HELD_BYTES}'`).pluck()
   const oldest = database.prepare<[], { number: number; bytes: number }>(
     'SELECT number, length(payload) AS bytes FROM rejected ORDER BY number LIMIT 1',
@@ -40,7 +48,11 @@ export const openRejectedShelf = (database: Database, counters: Counters, budget
   }
 
   return {
-    keep: ({ topic, reason, detail, payload, receivedAtMs }) => {
+    keep: ({ topic, reason, detail, payload, receivedAtMs, isRepeated = false }) => {
+      if (isRepeated && isKept.get(topic, payload) !== undefined) {
+        counters.add('rejected-repeated')
+        return
+      }
       insert.run(topic, reason, detail, payload, receivedAtMs)
       counters.add(`rejected:${reason}`)
       counters.add(HELD_BYTES, payload.length + ENTRY_BYTES)

@@ -15,6 +15,8 @@ export type Delivery = {
   readonly topic: string
   readonly payload: Uint8Array
   readonly retained: boolean
+  /** The broker may have delivered it before (DUP). */
+  readonly isRepeated?: boolean
   /** Tells the broker that the message is safe here. To be called in order of arrival; repeating is harmless. */
   readonly ack: () => void
 }
@@ -107,6 +109,7 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       topic,
       payload,
       retained: packet.retain,
+      isRepeated: packet.dup,
       ack: () => {
         if (isAcked || messageId === undefined) return
         isAcked = true
