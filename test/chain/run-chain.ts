@@ -14,6 +14,7 @@ import { type BundleProgress, trainBundle } from '#cloud/train-bundle.ts'
 import type { Manifest } from '#shared/bundle/manifest.ts'
 import { randomStream } from '#shared/std/random.ts'
 import { type Comparison, compare, complaintsOf, type SubsetProbabilities } from './compare.ts'
+import { lossesOf } from './losses.ts'
 import { keepsTime, messagesOf, planRounds, type Showing } from './plan.ts'
 import { FAMILY } from './station-file.ts'
 import { runStation, type StationProgress, type StationRun } from './station-run.ts'
@@ -148,29 +149,4 @@ const probabilitiesOf = ({ set, subsets, showings, station, trainer }: Sides): r
       trainer: Float64Array.from(calibrated(set.layout, trainer.manifest.calibration, seen)),
     }
   })
-}
-
-/** What was sent and is not there, or there in another form. */
-const lossesOf = (
-  showings: readonly Showing[],
-  { sent, counts, predictions, version }: StationRun,
-): readonly string[] => {
-  const stored = new Map(predictions.map((prediction) => [prediction.observation, prediction]))
-  const expected = showings.filter(({ readings }) => readings.length > 0)
-  const lost = expected.filter((it) => stored.get(it.observation)?.readings !== it.readings.length).length
-  const foreign = predictions.filter(({ model }) => model !== version).length
-  const complain = (isTrue: boolean, what: string) => (isTrue ? [what] : [])
-  return [
-    ...complain(
-      counts.readings !== sent.messages,
-      `${sent.messages} readings were sent, ${counts.readings} are stored`,
-    ),
-    ...complain(counts.rejected > 0, `${counts.rejected} readings were rejected`),
-    ...complain(lost > 0, `${lost} of ${expected.length} observations lack readings or their prediction`),
-    ...complain(
-      counts.observations !== expected.length,
-      `${counts.observations} observations were made of ${expected.length}`,
-    ),
-    ...complain(foreign > 0, `${foreign} predictions are of another model than ${version}`),
-  ]
 }

@@ -1,5 +1,6 @@
 /** The subsets that the chain compares on. */
 
+import { DatasetError } from '#cloud/dataset/dataset-error.ts'
 import type { RawSet } from '#cloud/dataset/raw-set.ts'
 import { type PartialInput, subsetsToMeasure } from '#cloud/evaluation/subsets.ts'
 import type { Subset } from '#cloud/model/subset.ts'
@@ -30,6 +31,11 @@ export const chainSubsets = (
   partial: readonly PartialInput[],
   { quick }: { readonly quick: boolean },
 ): readonly Subset[] => {
+  const tokens = layout.slots.map(({ name }) => name)
+  const unknown = partial.flatMap(({ slots }) => slots).find((slot) => !tokens.includes(slot))
+  if (unknown !== undefined) {
+    throw new DatasetError('bad-description', `no token "${unknown}"; there are ${tokens.join(', ')}`)
+  }
   const subsets = subsetsToMeasure(layout, partial)
   assert(new Set(subsets.map(({ name }) => name)).size === subsets.length, 'subsets differ in name')
   return quick ? subsets.filter(({ group }) => group !== 'pair' && group !== 'leave-one-out') : subsets
