@@ -119,7 +119,7 @@ export const toCheckpoint = (plan: RunPlan, run: Run): Pick<Checkpoint, 'header'
     schema: 'checkpoint/1',
     settings: plan.settings,
     engine: plan.engine,
-    parameters: plan.table.specs.map(({ name, shape, offset }) => ({ name, shape: [...shape], offset })),
+    parameters: parametersOf(plan.table),
     optimizer,
     streams: {
       order: [...orderState],
@@ -135,6 +135,9 @@ export const toCheckpoint = (plan: RunPlan, run: Run): Pick<Checkpoint, 'header'
   return { header, arrays: { y, z: fast, v, ...(run.best ? { best: run.best.weights } : {}) } }
 }
 
+const parametersOf = ({ specs }: ParameterTable): Header['parameters'] =>
+  specs.map(({ name, shape, offset }) => ({ name, shape: [...shape], offset }))
+
 /** A readonly value as the mutable one that it will be in JSON. */
 const copy = <T>(value: unknown): T => structuredClone(value) as T
 
@@ -142,8 +145,11 @@ const copy = <T>(value: unknown): T => structuredClone(value) as T
 export const fromCheckpoint = (plan: RunPlan, { header, arrays }: Checkpoint): Run => {
   const parsed = headerSchema.safeParse(header)
   if (!parsed.success) throw otherRun([`its header is not one of this version: ${z.prettifyError(parsed.error)}`])
-  const { settings, engine, optimizer, streams, epoch, scores, records, best, notes } = parsed.data
-  const different = differences(settings, plan.settings)
+  const { settings, parameters, engine, optimizer, streams, epoch, scores, records, best, notes } = parsed.data
+  const different = [
+    ...differences(settings, plan.settings),
+    ...differences(parameters, parametersOf(plan.table), 'parameters'),
+  ]
   if (different.length > 0) throw otherRun(different)
   const order = randomFromState(streams.order)
   const resumed: Streams = {
