@@ -11,7 +11,7 @@ export type SubsetProbabilities = {
   readonly trainer: Float64Array
 }
 
-export type SubsetComparison = {
+type SubsetComparison = {
   readonly name: string
   readonly group: Subset['group']
   /** Macro AUC, 0 to 1. */
@@ -32,7 +32,7 @@ export type Comparison = {
 }
 
 /** Fewest positives and negatives of a label in the test part (method.md §15). */
-export const FEWEST_OF_A_CLASS = 5
+const FEWEST_OF_A_CLASS = 5
 
 export const compare = (
   all: readonly SubsetProbabilities[],
@@ -101,8 +101,8 @@ const withTies = (probabilities: Float64Array, count: number): Float64Array => {
   return tied
 }
 
-export const PROBABILITY_LIMIT = 1e-5
-export const AUC_LIMIT = 1e-4
+const PROBABILITY_LIMIT = 1e-5
+const AUC_LIMIT = 1e-4
 
 /** Why the edge's answers are not the trainer's; empty when they are. */
 export const complaintsOf = ({ maxAbsProbabilityDifference, maxAbsAucDifference }: Comparison): readonly string[] => [

@@ -32,7 +32,7 @@ export type StationRun = {
   readonly predictions: readonly StoredPrediction[]
 }
 
-export class ChainError extends Error {
+class ChainError extends Error {
   readonly code = 'chain'
 }
 
