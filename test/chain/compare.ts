@@ -32,7 +32,7 @@ export type Comparison = {
 }
 
 /** Fewest positives and negatives of a label in the test part (method.md §15). */
-const FEWEST_OF_A_CLASS = 5
+export const FEWEST_OF_A_CLASS = 5
 
 export const compare = (
   all: readonly SubsetProbabilities[],

@@ -7,13 +7,14 @@ import { readFolder } from '#cloud/dataset/read-folder.ts'
 import { calibrated } from '#cloud/evaluation/calibrate.ts'
 import type { Evaluation } from '#cloud/evaluation/evaluate.ts'
 import type { PartialInput } from '#cloud/evaluation/subsets.ts'
+import { evaluatedLabels } from '#cloud/metrics/auc.ts'
 import type { Subset } from '#cloud/model/subset.ts'
 import type { TrainingSet } from '#cloud/model/training-set.ts'
 import { type Recipe, trainingOf } from '#cloud/recipe.ts'
 import { type BundleProgress, trainBundle } from '#cloud/train-bundle.ts'
 import type { Manifest } from '#shared/bundle/manifest.ts'
 import { randomStream } from '#shared/std/random.ts'
-import { type Comparison, compare, complaintsOf, type SubsetProbabilities } from './compare.ts'
+import { type Comparison, compare, complaintsOf, FEWEST_OF_A_CLASS, type SubsetProbabilities } from './compare.ts'
 import { lossesOf } from './losses.ts'
 import { keepsTime, messagesOf, planRounds, type Showing } from './plan.ts'
 import { FAMILY } from './station-file.ts'
@@ -65,6 +66,10 @@ export const runChain = async (options: ChainOptions): Promise<ChainReport> => {
   const set = buildTrainingSet(raw, { onWarning })
   const { test, layout } = set
   if (test === null) throw new DatasetError('too-few', 'the chain needs a test part')
+  if (evaluatedLabels(test.labels, set.labels.length, FEWEST_OF_A_CLASS).length === 0) {
+    const what = `no label has ${FEWEST_OF_A_CLASS} positives and as many negatives among the test sites`
+    throw new DatasetError('too-few', what)
+  }
   onProgress({
     kind: 'read',
     train: set.train.ids.length,
