@@ -43,8 +43,9 @@ export const trainerCommand = async ([word, ...args]: string[]): Promise<number>
   }
   const orphaned = (): void => stop('SIGTERM')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
-  // Whoever started us with a channel and is gone can't ask us to stop.
+  // Whoever started us with a channel, or reads what we print, and is gone can't ask us to stop.
   process.on('disconnect', orphaned)
+  process.stdout.on('error', orphaned)
   try {
     return await command(args, stopping.signal)
   } catch (cause) {
@@ -53,6 +54,7 @@ export const trainerCommand = async ([word, ...args]: string[]): Promise<number>
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
     process.off('disconnect', orphaned)
+    process.stdout.off('error', orphaned)
   }
 }
 

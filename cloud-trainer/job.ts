@@ -145,7 +145,8 @@ const compare = async (
   { set, made, signal }: { readonly set: TrainingSet; readonly made: TrainedBundle; readonly signal: AbortSignal },
 ): Promise<Comparison | null> => {
   await using current = await openBundleModel(join(parentFolder, BUNDLE_FOLDER))
-  return compareModels(current, raw, { set, evaluation: made.evaluation.validation }, signal)
+  // Awaited here: the model is closed when this returns.
+  return await compareModels(current, raw, { set, evaluation: made.evaluation.validation }, signal)
 }
 
 const recordOf = (set: TrainingSet, { trained, manifest, calibrationError }: TrainedBundle) => ({

@@ -4,10 +4,12 @@ import { calibrated, expectedCalibrationError, fitTemperatures } from './evaluat
 import { type Evaluation, evaluateSubsets, labelsInAllParts, type SubsetScore } from './evaluation/evaluate.ts'
 import { type PartialInput, subsetsToMeasure } from './evaluation/subsets.ts'
 import { fitThresholds } from './evaluation/thresholds.ts'
+import { withBaseRates } from './export/base-rates.ts'
 import type { Verification } from './export/verify.ts'
 import { writeBundle } from './export/write-bundle.ts'
 import { openPredictor, type Predictor } from './model/predictor.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
+import { labelWeights } from './training/label-weights.ts'
 import type { TrainProgress } from './training/progress.ts'
 import { type Trained, type TrainOptions, train } from './training/train.ts'
 
@@ -35,6 +37,7 @@ export type TrainBundleOptions = {
 
 export type TrainedBundle = {
   readonly manifest: Manifest
+  /** Its weights are those that training can go on from; the exported ones have base rates put back. */
   readonly trained: Trained
   readonly evaluation: {
     readonly validation: Evaluation
@@ -58,7 +61,9 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
   const { layout, labels } = set
   const interruption = signal === undefined ? {} : { signal }
   const trained = await train({ ...options.training, ...interruption, set, onProgress })
-  const { config, weights, seed } = trained
+  const { config, seed } = trained
+  // What is measured, calibrated and exported speaks of real frequencies; training goes on from the other.
+  const weights = withBaseRates(config, layout, trained.weights, labelWeights(set.train.labels, labels.length))
   const subsets = subsetsToMeasure(layout, options.partial)
   const evaluated = labelsInAllParts(set)
   const measure = (predictor: Predictor, part: 'validation' | 'test', examples: Examples): Promise<Evaluation> => {

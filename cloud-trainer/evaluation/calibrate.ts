@@ -2,9 +2,8 @@
  * Temperatures that make probabilities σ(z / T) honest (Guo et al. 2017), one for each group of observations
  * that show the same modalities, because a model that sees less should be less sure.
  *
- * A limit: training weighs the classes of each label equally (weighted BCE), so logits speak of a world where a
- * label is as often present as absent. A temperature moves all labels towards or away from one half and cannot
- * bring base rates back; the manifest allows nothing else. Rare labels therefore keep too high probabilities.
+ * A limit: a temperature moves all labels of a group alike, towards or away from one half; a label that alone is too
+ * sure stays so. How frequent labels are is not its business: that is put back before (export/base-rates.ts).
  */
 import { ANY_GROUP, type Calibration, probabilitiesOf, subsetGroup, temperatureOf } from '#shared/bundle/calibration.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'

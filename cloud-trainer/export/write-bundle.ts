@@ -26,7 +26,7 @@ export type BundleOptions = {
   /** Self-test vectors are made from its validation part. */
   readonly set: Pick<TrainingSet, 'specs' | 'layout' | 'labels' | 'validation' | 'hash'>
   readonly config: ModelConfig
-  /** x of the optimizer. */
+  /** x of the optimizer, with base rates put back. */
   readonly weights: Float32Array
   readonly family: string
   /** Version of the model that this one was trained from or replaces; null for the first. */
