@@ -15,7 +15,7 @@ const readModel = async (file: string): Promise<Uint8Array> => {
   await using handle = await open(file, 'r')
   const { size } = await handle.stat()
   if (size > MAX_MODEL_BYTES) throw new Error(`${size} bytes long, at most ${MAX_MODEL_BYTES} are taken`)
-  return handle.readFile()
+  return await handle.readFile()
 }
 
 const load = async ({ model, threads, provider }: LoadRequest): Promise<Reply> => {

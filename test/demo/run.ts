@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openRegistry } from '#cloud/registry/registry.ts'
-import type { ServiceEvent } from '#cloud/service.ts'
+import type { ServiceEvent } from '#cloud/service-event.ts'
 import { readConfig } from '#edge/config.ts'
 import type { StationEvent } from '#edge/station.ts'
 import { readStatus, type StationStatus } from '#edge/status.ts'
@@ -181,7 +181,7 @@ export const runDemo = async (options: DemoOptions, screen: Screen, stop: AbortS
   const second = await currentModel(stateFolder)
   if (first === null || second === null) throw new DemoError('the models are gone')
   screen.line('both models sit an exam on later hours that neither has seen …')
-  return summarize({
+  return await summarize({
     options,
     world,
     ledger,

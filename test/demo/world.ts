@@ -1,6 +1,6 @@
 /** What is known of the whole loop, folded from the events of its processes. */
 
-import type { ServiceEvent } from '#cloud/service.ts'
+import type { ServiceEvent } from '#cloud/service-event.ts'
 import type { StationEvent } from '#edge/station.ts'
 import type { EventMessage } from '#shared/wire/event.ts'
 
