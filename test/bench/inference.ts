@@ -123,7 +123,7 @@ const measure = async (sides: readonly Side[], { rounds, runs }: Plan): Promise<
   const found: Round[][] = sides.map(() => [])
   for (const side of sides) await roundOf(side, runs)
   for (let round = 0; round < rounds; round++) {
-    // Another side begins each round: the one that follows itself finds its weights in the cache.
+    // Another side begins each round, so that none is always measured first.
     for (let k = 0; k < sides.length; k++) {
       const i = (round + k) % sides.length
       found[i]!.push(await roundOf(sides[i]!, runs))
