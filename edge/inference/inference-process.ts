@@ -23,7 +23,7 @@ export type ProcessOptions = {
 }
 
 /** [rows, columns], row by row. */
-export type Logits = { readonly rows: number; readonly columns: number; readonly data: Float32Array }
+type Logits = { readonly rows: number; readonly columns: number; readonly data: Float32Array }
 
 export type InferenceProcess = AsyncDisposable & {
   readonly pid: number
@@ -37,15 +37,16 @@ export type InferenceProcess = AsyncDisposable & {
    */
   readonly run: (feeds: Readonly<Record<string, TensorFeed>>, output: string) => Promise<Logits>
   readonly failure: () => InferenceError | null
-  /** Ends the process at once, whatever it does; a call under way throws `closed`. */
-  readonly kill: () => void
 }
 
 const WATCH_MS = 100
 const ENDING_MS = 2000
 const TAIL_CHARACTERS = 500
 
-/** Throws InferenceError `load` when the model can't be loaded, for whatever reason. */
+/**
+ * Throws InferenceError `load` when the model can't be loaded, for whatever reason. The signal ends the process at
+ * once, then and later; the call under way throws `closed`.
+ */
 export const startProcess = async (options: ProcessOptions, signal?: AbortSignal): Promise<InferenceProcess> => {
   const conversation = converse(options.killAboveBytes)
   const abort = () => conversation.fail(new InferenceError('closed', 'no longer wanted'))
@@ -66,7 +67,6 @@ export const startProcess = async (options: ProcessOptions, signal?: AbortSignal
       loadedBytes: loaded.memoryBytes,
       memoryBytes: conversation.memoryBytes,
       failure: conversation.failure,
-      kill: abort,
       run: async (feeds, output) =>
         logitsOf(await conversation.reply({ kind: 'run', feeds, output }, options.answerLimitMs)),
       [Symbol.asyncDispose]: async () => {

@@ -30,7 +30,7 @@ export type InferenceOptions = {
 }
 
 /** In the order of the manifest's labels. */
-export type Answer = { readonly probabilities: number[]; readonly evidence: Evidence }
+type Answer = { readonly probabilities: number[]; readonly evidence: Evidence }
 
 export type InferenceModel = AsyncDisposable & {
   readonly version: ModelVersion

@@ -6,7 +6,7 @@ import type { InferenceProcess } from './inference-process.ts'
 import { LOGITS } from './interface.ts'
 
 /** Observations per run: it bounds the time and memory of an answer, and larger batches are no faster. */
-export const BATCH_ROWS = 32
+const BATCH_ROWS = 32
 
 export type LoadedModel = {
   readonly process: Pick<InferenceProcess, 'run'>

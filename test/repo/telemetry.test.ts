@@ -87,3 +87,12 @@ test('a process that starts an inference process leaves nothing', async () => {
   })
   expect(left).toEqual([])
 })
+
+test('a process that trains and predicts in worker threads leaves nothing', async () => {
+  const left = await leftBy(async (options) => {
+    using owner = forked('test/support/training-owner-child.ts', [], options)
+    expect(await nextMessage(owner.child)).toEqual({ answered: true })
+    expect(await once(owner.child, 'exit')).toEqual([0, null])
+  })
+  expect(left).toEqual([])
+})
