@@ -12,7 +12,7 @@ import type { RawSet } from './dataset/raw-set.ts'
 import type { Predictor, PredictorRequest } from './model/predictor.ts'
 import type { TrainingSet } from './model/training-set.ts'
 
-export class BundleError extends Error {
+class BundleError extends Error {
   readonly code = 'bad-bundle'
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)

@@ -9,7 +9,7 @@ import { subsetsToMeasure } from './evaluation/subsets.ts'
 import { scoreTable } from './score-table.ts'
 import { DEFAULT_RESAMPLES } from './train-bundle.ts'
 
-export const EVALUATE_HELP = `understory trainer evaluate – measures a bundle on every subset of its inputs
+const EVALUATE_HELP = `understory trainer evaluate – measures a bundle on every subset of its inputs
 
   --bundle FOLDER      with manifest.json and model.onnx
   --part PART          train, validation or test (default: test if the data have it, else validation)

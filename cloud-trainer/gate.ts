@@ -22,8 +22,8 @@ export type GateVerdict =
 export const DEFAULT_TOLERANCE = 0.02
 
 /**
- * Pure. `current`: false when there is no model to compare with; then any that could be measured may be published.
- * A missing number is a reason to refuse, never to publish.
+ * Pure. Without a current model any that could be measured may be published. A missing number is a reason to refuse,
+ * never to publish.
  */
 export const judgeModel = (
   measured: { readonly average: number },

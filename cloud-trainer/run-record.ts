@@ -19,7 +19,7 @@ const comparisonSchema = z
   })
   .nullable()
 
-export const outcomeSchema = z.discriminatedUnion('kind', [
+const outcomeSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('trained'),
     dataHash: z.string(),
@@ -91,7 +91,7 @@ export type RunFolder = {
   readonly strip: (number: number, keep: readonly string[]) => Promise<void>
 }
 
-export const RUN_FILE = 'run.json'
+const RUN_FILE = 'run.json'
 export const OUTCOME_FILE = 'outcome.json'
 
 export const openRuns = (folder: string): RunFolder => {

@@ -8,7 +8,7 @@ import { RECIPE_HELP } from './recipe.ts'
 import { startService } from './service.ts'
 import type { ServiceEvent } from './service-event.ts'
 
-export const SERVE_HELP = `understory trainer serve – takes in what stations send, trains, publishes and rolls out
+const SERVE_HELP = `understory trainer serve – takes in what stations send, trains, publishes and rolls out
 
   --broker URL         mqtt://host:1883 or mqtts://host:8883
   --state FOLDER       for the database, keys, releases and runs; a second start goes on from it

@@ -14,7 +14,7 @@ import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, recipeSchema, trainingOf } from 
 import { scoreTable } from './score-table.ts'
 import { type TrainedBundle, trainBundle } from './train-bundle.ts'
 
-export const TRAIN_HELP = `understory trainer train – trains a model and writes its bundle
+const TRAIN_HELP = `understory trainer train – trains a model and writes its bundle
 
   --out FOLDER         the bundle: model.onnx, vectors.json, manifest.json
   --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
@@ -28,7 +28,7 @@ ${RECIPE_HELP}
 Progress goes to standard error. Ctrl-C leaves a checkpoint.
 `
 
-export const EXPORT_HELP = `understory trainer export – writes the bundle of a run that was stopped
+const EXPORT_HELP = `understory trainer export – writes the bundle of a run that was stopped
 
   --checkpoint FOLDER  of "trainer train" (its --checkpoints)
   --out FOLDER         the bundle

@@ -20,7 +20,7 @@ export type SubsetScore = {
 }
 
 /** What the model saw and said: the input of calibration. */
-export type SeenSubset = {
+type SeenSubset = {
   readonly subset: Subset
   readonly rows: readonly TokenSet[]
   /** [rows × labels] */

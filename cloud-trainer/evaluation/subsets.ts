@@ -6,7 +6,7 @@ import { partialSubset, type Subset, standardSubsets } from '../model/subset.ts'
  * With more modalities than this their pairs are left out: each subset costs a pass over the data and a line
  * in the manifest, and pairs grow with the square.
  */
-export const MOST_MODALITIES_IN_PAIRS = 6
+const MOST_MODALITIES_IN_PAIRS = 6
 
 /** Parts of modalities that are worth a line of their own; slots by name ("climate.ddeg"). */
 export type PartialInput = { readonly name?: string; readonly slots: readonly string[] }

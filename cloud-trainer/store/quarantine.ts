@@ -2,7 +2,7 @@
 import type { Database } from '#shared/platform/sqlite.ts'
 import type { Counters } from './counters.ts'
 
-export type RejectedEntry = {
+type RejectedEntry = {
   readonly topic: string
   readonly epoch: number | null
   readonly seq: number | null

@@ -8,7 +8,7 @@ import { openQuarantine, type Quarantine } from './quarantine.ts'
 import { CLOUD_MIGRATIONS } from './schema.ts'
 import { prepareTakeIn, type Taken } from './take-in.ts'
 
-export type EpochState = {
+type EpochState = {
   readonly node: string
   readonly epoch: string
   readonly upTo: number

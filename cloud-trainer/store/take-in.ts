@@ -19,7 +19,7 @@ export type Taken = {
   readonly newLabels: number
 }
 
-export type TakenReport = { readonly node: string } & Extract<CloudBody, { readonly kind: 'report' }>
+type TakenReport = { readonly node: string } & Extract<CloudBody, { readonly kind: 'report' }>
 
 type Epoch = { readonly number: number; readonly up_to: number }
 type Rows = Extract<Intake, { readonly kind: 'rows' }>

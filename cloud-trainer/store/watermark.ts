@@ -1,6 +1,6 @@
 /** Which rows of one epoch are stored: everything up to a watermark, and ranges beyond it. */
 
-export type Range = readonly [first: number, last: number]
+type Range = readonly [first: number, last: number]
 
 export type Received = {
   /** Every row with seq ≤ upTo is stored. */

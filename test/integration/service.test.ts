@@ -150,7 +150,7 @@ const startHere = async (args: readonly string[] = []) => {
 const runs = (): Promise<readonly Run[]> => openRuns(join(folder, 'runs')).list()
 
 test('labels become a model that stations accept, more labels a second one that goes on from it', async () => {
-  const { service, events, until } = await startHere()
+  const { service, events, until } = await startHere(['--tolerance', '1'])
   const ready = await until('ready')
   expect(ready).toMatchObject({ family: 'valley', cohort: 'all', model: null, labelled: 0 })
   await untilListening(events)

@@ -1,0 +1,158 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { generatePrivateKey } from '#shared/bundle/keys.ts'
+import { randomStream } from '#shared/std/random.ts'
+import { trainerCommand } from './cli.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trainer-'))
+  const random = randomStream(1, 'table')
+  const lines = Array.from({ length: 120 }, (_, i) => {
+    const [t, rain] = [random.normal(), random.normal()]
+    return [`s${i}`, i % 4, t.toFixed(3), rain.toFixed(3), t > 0 ? 1 : 0, rain > 0 ? 1 : 0].join(',')
+  })
+  writeFileSync(join(folder, 'table.csv'), `site,fold,t,rain,fox,owl\n${lines.join('\n')}\n`)
+  const description = {
+    schema: 'dataset/1',
+    table: 'table.csv',
+    id: 'site',
+    split: { column: 'fold', train: [0, 1], validation: [2], test: [3] },
+    labels: { file: 'table.csv', columns: ['fox', 'owl'] },
+    modalities: [
+      { kind: 'tabular', name: 'weather', columns: ['t'] },
+      { kind: 'tabular', name: 'rain', columns: ['rain'] },
+    ],
+  }
+  writeFileSync(join(folder, 'dataset.json'), JSON.stringify(description))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let out = ''
+let told = ''
+beforeEach(() => {
+  out = ''
+  told = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text)
+    return true
+  })
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    told += String(text)
+    return true
+  })
+})
+afterEach(() => vi.restoreAllMocks())
+
+const trainer = (...args: string[]): Promise<number> => trainerCommand(args)
+const lastLine = (text: string): unknown => JSON.parse(text.trimEnd().split('\n').at(-1)!)
+const TINY = [
+  '--width',
+  '8',
+  '--layers',
+  '1',
+  '--heads',
+  '2',
+  '--workers',
+  '1',
+  '--resamples',
+  '10',
+  '--batch-size',
+  '16',
+]
+
+describe('words', () => {
+  test('each command has its help', async () => {
+    expect(await trainer('--help')).toBe(0)
+    for (const word of ['train', 'evaluate', 'export', 'serve']) {
+      expect(await trainer(word, '--help')).toBe(0)
+      expect(out).toContain(`understory trainer ${word} –`)
+    }
+  })
+
+  test('wrong use is 2, says what is wrong and where help is', async () => {
+    const cases: readonly (readonly [args: readonly string[], message: string])[] = [
+      [[], ''],
+      [['bake'], 'there is no command "bake"'],
+      [['train'], '--out is needed'],
+      [['train', '--out', 'x'], 'one of --data and --store is needed'],
+      [['train', '--out', 'x', '--data', 'a', '--store', 'b'], 'one of --data and --store is needed'],
+      [['train', '--out', 'x', '--data', 'a', '--epochs', 'many'], '--epochs: must be a whole number'],
+      [['train', '--out', 'x', '--data', 'a', '--epochs', '0'], '--epochs: '],
+      [['train', '--out', 'x', '--data', 'a', '--heads', '7'], '--width 64 is not divisible by --heads 7'],
+      [['train', '--out', 'x', '--data', 'a', '--strategy', 'luck'], '--strategy: '],
+      [['train', '--colour', 'red'], "Unknown option '--colour'"],
+      [['export', '--checkpoint', folder, '--out', 'x'], 'holds no run'],
+      [['serve', '--state', 'x'], '--broker is needed'],
+      [['serve', '--state', 'x', '--broker', 'http://x'], '--broker: must be like mqtt://host:1883'],
+      [['serve', '--state', 'x', '--broker', 'mqtt://x', '--zone', 'Mars/Base'], 'no IANA time zone'],
+    ]
+    for (const [args, message] of cases) {
+      told = ''
+      expect(await trainer(...args), args.join(' ')).toBe(2)
+      expect(told).toContain(message)
+    }
+  })
+
+  test('a wrong configuration is 78, with a hint', async () => {
+    const state = join(folder, 'state')
+    expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1', '--cron', 'whenever')).toBe(78)
+    expect(told).toContain('--cron: no cron expression')
+    writeFileSync(join(state, 'keys', 'director.pem'), generatePrivateKey().replace(/[A-Z]/g, 'x'))
+    expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1')).toBe(78)
+    expect(told).toContain('restore it from its backup')
+  })
+
+  test('wrong data are 1, and named', async () => {
+    expect(await trainer('train', '--data', join(folder, 'nowhere'), '--out', join(folder, 'x'))).toBe(1)
+    expect(told).toContain('neither dataset.json nor modalities.json is there')
+    expect(told).not.toContain('    at ')
+  })
+})
+
+test('train, evaluate and export speak of the same model', async () => {
+  const bundle = join(folder, 'bundle')
+  const data = ['--data', folder]
+  expect(
+    await trainer('train', ...data, '--out', bundle, '--epochs', '3', ...TINY, '--partial', 'weather.t', '--json'),
+  ).toBe(0)
+  const trained = lastLine(out) as { average: number; auc: { test: Record<string, number> }; dataHash: string }
+  expect(Object.keys(trained.auc.test)).toEqual(['weather.t', 'weather', 'rain', 'all'])
+  expect(out).toMatch(/subset +AUC +95 % interval\n/)
+  expect(told).toContain('epoch 3/3: loss')
+
+  expect(await trainer('evaluate', ...data, '--bundle', bundle, '--resamples', '10', '--json')).toBe(0)
+  const evaluated = lastLine(out) as { scores: { subset: string; value: number }[] }
+  expect(evaluated).toMatchObject({ part: 'test', observations: 30, labels: ['fox', 'owl'] })
+  for (const { subset, value } of evaluated.scores) expect(value).toBeCloseTo(trained.auc.test[subset]!, 6)
+  expect(await trainer('evaluate', ...data, '--bundle', folder)).toBe(1)
+  expect(told).toContain('is no manifest')
+
+  expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', join(folder, 'again'), '--json')).toBe(0)
+  expect(lastLine(out)).toMatchObject({ epochs: 3, average: trained.average, dataHash: trained.dataHash })
+  // Another recipe is another run: it does not go on from these checkpoints.
+  expect(await trainer('train', ...data, '--out', bundle, '--seed', '9', ...TINY)).toBe(1)
+  expect(told).toContain('seed was 1, is 9')
+}, 30_000)
+
+test('a signal leaves a checkpoint, from which the same command goes on', async () => {
+  const bundle = join(folder, 'stopped')
+  const args = ['trainer', 'train', '--data', folder, '--out', bundle, ...TINY, '--epochs', '400']
+  const command = join(import.meta.dirname, '../scripts/understory.ts')
+  const child = spawn(process.execPath, [command, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const exited = once(child, 'exit')
+  let text = ''
+  child.stderr.on('data', (chunk) => {
+    text += String(chunk)
+    if (text.includes('epoch 2/400')) child.kill('SIGINT')
+  })
+  expect(await exited).toEqual([130, null])
+  expect(readdirSync(folder)).not.toContain('stopped')
+  expect(readdirSync(`${bundle}.run`)).toContain('settings.json')
+  expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', bundle)).toBe(0)
+  expect(told).toContain('resumed in epoch')
+}, 30_000)
