@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { sha256Hex } from '#shared/bundle/hash.ts'
 import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
 import { MAX_OBJECT_BYTES } from '#shared/bundle/release.ts'
-import { encodeVectors } from '#shared/bundle/vectors.ts'
+import { decodeVectors, encodeVectors } from '#shared/bundle/vectors.ts'
 import { syncFolder } from '#shared/platform/atomic-file.ts'
 import { tokenizerDigest } from '#shared/tokens/digest.ts'
 import { encodeProgram, IR_VERSION, OPSET } from '../graph/onnx-file.ts'
@@ -73,6 +73,8 @@ export const writeBundle = async (
       logits: Array.from(logits.subarray(i * config.labels, (i + 1) * config.labels)),
     })),
   )
+  const readable = decodeVectors(vectors)
+  if (!readable.ok) throw new ExportError('too-large', `vectors.json: ${readable.error}`)
   const manifest = manifestOf(options, graphOf(config, program), { model, vectors })
   await writeFolder(options.folder, {
     'model.onnx': model,

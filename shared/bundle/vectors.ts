@@ -1,4 +1,5 @@
 /** Self-test vectors of a model (schema vectors/1): observations with the logits that its trainer got for them. */
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
 import { err, ok, type Result } from '#shared/std/result.ts'
 
@@ -10,7 +11,7 @@ export const vectorsSchema = z.object({
     .array(
       z.object({
         name: z.string(),
-        /** Little-endian float32 numbers, as many as the layout has features. */
+        /** Little-endian float32 numbers, as many as the layout has features, deflated: most are 0 or few levels. */
         features: base64,
         /** A byte for each slot, 1 = hidden. */
         hidden: base64,
@@ -21,6 +22,10 @@ export const vectorsSchema = z.object({
     .min(1)
     .max(1024),
 })
+
+/** Room for the features of one case, and of all: a few deflated bytes may claim to be any number. */
+const MAX_CASE_BYTES = 16 << 20
+const MAX_TOTAL_BYTES = 64 << 20
 
 export type SelfTestCase = {
   readonly name: string
@@ -35,7 +40,7 @@ export const encodeVectors = (cases: readonly SelfTestCase[]): Uint8Array =>
       schema: 'vectors/1',
       cases: cases.map(({ name, features, hidden, logits }) => ({
         name,
-        features: Buffer.from(features.buffer, features.byteOffset, features.byteLength).toString('base64'),
+        features: deflated(features).toString('base64'),
         hidden: Buffer.from(hidden).toString('base64'),
         logits,
       })),
@@ -47,10 +52,13 @@ export const decodeVectors = (bytes: Uint8Array): Result<readonly SelfTestCase[]
   const parsed = vectorsSchema.safeParse(parseJson(bytes))
   if (!parsed.success) return err(z.prettifyError(parsed.error))
   const cases: SelfTestCase[] = []
+  let totalBytes = 0
   for (const { name, features, hidden, logits } of parsed.data.cases) {
-    // A copy of its own: base64 buffers come from a pool at any alignment.
-    const raw = new Uint8Array(Buffer.from(features, 'base64'))
+    const raw = inflate(features)
+    if (raw === null) return err(`${name}: features are not deflated, or are more than ${MAX_CASE_BYTES} bytes`)
     if (raw.length % 4 !== 0) return err(`${name}: ${raw.length} bytes are not float32 numbers`)
+    totalBytes += raw.length
+    if (totalBytes > MAX_TOTAL_BYTES) return err(`features of all cases are more than ${MAX_TOTAL_BYTES} bytes`)
     cases.push({
       name,
       features: new Float32Array(raw.buffer),
@@ -59,6 +67,18 @@ export const decodeVectors = (bytes: Uint8Array): Result<readonly SelfTestCase[]
     })
   }
   return ok(cases)
+}
+
+const deflated = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer =>
+  deflateRawSync(new Uint8Array(buffer, byteOffset, byteLength), { level: 9 })
+
+const inflate = (text: string): Uint8Array<ArrayBuffer> | null => {
+  try {
+    const bytes = inflateRawSync(Buffer.from(text, 'base64'), { maxOutputLength: MAX_CASE_BYTES })
+    return new Uint8Array(bytes) // a copy of its own, at an alignment that float32 numbers can have
+  } catch {
+    return null // the caller says what is wrong
+  }
 }
 
 const parseJson = (bytes: Uint8Array): unknown => {

@@ -230,6 +230,28 @@ test('data that teach nothing are told, and not tried again before there are mor
   expect(await runs()).toHaveLength(1)
 }, 60_000)
 
+test('a model that is worse than the current one is refused, and stations are not asked to run it', async () => {
+  const first = await startHere(['--epochs', '15', '--learning-rate', '0.02', '--warmup-steps', '5'])
+  await untilListening(first.events)
+  await send(0, 6)
+  await first.until('targeted')
+  await first.service[Symbol.asyncDispose]()
+
+  // Of another width, so from random weights, which hardly move.
+  const second = await startHere(['--width', '16', '--epochs', '1', '--learning-rate', '0.000001'])
+  await untilListening(second.events)
+  await send(6, 9)
+  expect(await second.until('refused')).toMatchObject({
+    run: 2,
+    reason: expect.stringContaining('more than 0.02 lower'),
+  })
+  await second.service[Symbol.asyncDispose]()
+  const [good, bad] = await runs()
+  expect(good?.state.kind).toBe('published')
+  expect(bad).toMatchObject({ state: { kind: 'refused' }, outcome: { start: 'random' } })
+  expect(second.events.filter(({ kind }) => kind === 'published' || kind === 'targeted')).toEqual([])
+}, 60_000)
+
 /** The service as a process of its own, that can be killed. */
 const spawnService = (args: readonly string[]) => {
   const command = join(import.meta.dirname, '../../scripts/understory.ts')
