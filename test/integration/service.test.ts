@@ -98,10 +98,10 @@ const dayOf = (day: number, firstSeq: number) => {
 }
 
 /** Labels are what it listens to last: once one of nothing has come through, nothing that follows is missed. */
-const untilListening = (events: readonly ServiceEvent[]): Promise<void> =>
+const untilListening = (events: readonly ServiceEvent[], probe = 'probe'): Promise<void> =>
   vi.waitFor(
     async () => {
-      await station.publish(topics.labels('survey'), labelMessage('probe', 'nowhere/0'))
+      await station.publish(topics.labels('survey'), labelMessage(probe, 'nowhere/0'))
       expect(events.some((event) => event.kind === 'taken' && event.labels > 0)).toBe(true)
     },
     { timeout: 20_000, interval: 50 },
@@ -239,7 +239,7 @@ test('a model that is worse than the current one is refused, and stations are no
 
   // Of another width, so from random weights, which hardly move.
   const second = await startHere(['--width', '16', '--epochs', '1', '--learning-rate', '0.000001'])
-  await untilListening(second.events)
+  await untilListening(second.events, 'second probe')
   await send(6, 9)
   expect(await second.until('refused')).toMatchObject({
     run: 2,
