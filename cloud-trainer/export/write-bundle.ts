@@ -134,27 +134,23 @@ const graphOf = ({ mode }: ModelConfig, { inputs, outputs }: Program): Manifest[
   }
 }
 
-/** All files durable in a folder beside, then one rename. */
+/** All files durable in a folder beside, then one rename. What a crash leaves beside, the next call clears away. */
 const writeFolder = async (folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> => {
-  const parent = dirname(folder)
-  const part = `${folder}.${process.pid}.part`
-  const old = `${folder}.${process.pid}.old`
-  await rm(part, { recursive: true, force: true })
+  const [part, old] = [`${folder}.part`, `${folder}.old`]
+  const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
+  await remove(part)
   await mkdir(part, { recursive: true })
-  try {
-    for (const [name, bytes] of Object.entries(files)) {
-      await using handle = await open(join(part, name), 'w', 0o644)
-      await handle.writeFile(bytes)
-      await handle.sync()
-    }
-    await syncFolder(part)
-    await moveAside(folder, old)
-    await rename(part, folder)
-    await syncFolder(parent)
-  } finally {
-    await rm(part, { recursive: true, force: true })
-    await rm(old, { recursive: true, force: true })
+  for (const [name, bytes] of Object.entries(files)) {
+    await using handle = await open(join(part, name), 'w', 0o644)
+    await handle.writeFile(bytes)
+    await handle.sync()
   }
+  await syncFolder(part)
+  await remove(old)
+  await moveAside(folder, old)
+  await rename(part, folder)
+  await syncFolder(dirname(folder))
+  await remove(old)
 }
 
 const moveAside = async (folder: string, aside: string): Promise<void> => {

@@ -5,7 +5,7 @@ import { err, ok, type Result } from '#shared/std/result.ts'
 
 const base64 = z.base64()
 
-export const vectorsSchema = z.object({
+const vectorsSchema = z.object({
   schema: z.literal('vectors/1'),
   cases: z
     .array(
