@@ -4,8 +4,9 @@
  *
  * mqtt.js handles one packet at a time and sends the PUBACK from the callback of `handleMessage`, so
  * "store, then acknowledge" would cost one commit a message. Here the callback is called at once and the
- * PUBACK is held back until `ack()`: many messages can share a commit, and the broker's own window of
- * unacknowledged messages is the back-pressure. What was not acknowledged comes again after a reconnect.
+ * PUBACK is held back until `ack()`: many messages can share a commit. What was not acknowledged comes again after
+ * a reconnect. A broker's window of unacknowledged messages is no bound (mosquitto 2.0.11 sends a whole window more
+ * for each acknowledgement), so above a bound of our own nothing more is read from the socket.
  */
 import mqtt from 'mqtt'
 import { type Observable, ReplaySubject, Subject } from 'rxjs'
@@ -49,6 +50,9 @@ export type MqttLinkOptions = {
   /** False keeps subscriptions and queued messages at the broker while this link is away. */
   readonly cleanSession?: boolean
   readonly maxPacketBytes?: number
+  /** QoS 1 deliveries without their `ack()`, and bytes of them, at which reading from the broker pauses. */
+  readonly maxUnacked?: number
+  readonly maxUnackedBytes?: number
   /** Uniform on (0, 1), for the jitter of the back-off. */
   readonly jitter?: () => number
 }
@@ -64,6 +68,8 @@ export class MqttLinkError extends Error {
 
 /** AWS IoT Core's limit and ours: larger things travel as chunks. */
 const DEFAULT_MAX_PACKET_BYTES = 131072
+const DEFAULT_MAX_UNACKED = 512
+const DEFAULT_MAX_UNACKED_BYTES = 64 << 20
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 15000
 
@@ -72,6 +78,7 @@ type SendPacket = (packet: AckPacket, callback?: () => void, ...rest: unknown[])
 
 export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   const { log, jitter = Math.random, maxPacketBytes = DEFAULT_MAX_PACKET_BYTES } = options
+  const { maxUnacked = DEFAULT_MAX_UNACKED, maxUnackedBytes = DEFAULT_MAX_UNACKED_BYTES } = options
   const connected$ = new ReplaySubject<boolean>(1)
   const deliveries$ = new Subject<Delivery>()
   const filters = new Map<string, 0 | 1>()
@@ -79,6 +86,10 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   let connection = 0
   let isClosed = false
   let failures = 0
+  let unacked = 0
+  let unackedBytes = 0
+  /** Lets mqtt.js go on to the next packet; null while it is not held. */
+  let goOn: (() => void) | null = null
   let retry: NodeJS.Timeout | undefined
   connected$.next(false)
 
@@ -97,14 +108,27 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   const internals = client as unknown as { _sendPacket: SendPacket }
   const sendPacket = internals._sendPacket.bind(client)
   internals._sendPacket = (packet, callback, ...rest) => {
-    if (packet.cmd === 'puback') callback?.()
-    else sendPacket(packet, callback, ...rest)
+    if (packet.cmd !== 'puback') sendPacket(packet, callback, ...rest)
+    else if (unacked < maxUnacked && unackedBytes < maxUnackedBytes) callback?.()
+    else goOn = callback ?? null
+  }
+  const settle = (bytes: number): void => {
+    unacked--
+    unackedBytes -= bytes
+    if (goOn === null || unacked >= maxUnacked || unackedBytes >= maxUnackedBytes) return
+    const held = goOn
+    goOn = null
+    held()
   }
 
   client.on('message', (topic, payload, packet) => {
     const { messageId } = packet
     const arrivedOn = connection
     let isAcked = packet.qos === 0
+    if (!isAcked) {
+      unacked++
+      unackedBytes += payload.length
+    }
     deliveries$.next({
       topic,
       payload,
@@ -113,7 +137,9 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       ack: () => {
         if (isAcked || messageId === undefined) return
         isAcked = true
-        if (arrivedOn === connection && client.connected) sendPacket({ cmd: 'puback', messageId })
+        if (arrivedOn !== connection) return
+        if (client.connected) sendPacket({ cmd: 'puback', messageId })
+        settle(payload.length)
       },
     })
   })
@@ -141,6 +167,9 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   }
   client.on('close', () => {
     connection++
+    unacked = 0
+    unackedBytes = 0
+    goOn = null // what the old connection had not read comes again on the next
     failUnfinished()
     connected$.next(false)
     if (isClosed) return

@@ -1,0 +1,66 @@
+import { expect, test, vi } from 'vitest'
+import { hasMosquitto, startMosquitto } from '#test/support/mosquitto.ts'
+import { silentLog } from './log.ts'
+import { openMqttLink } from './mqtt-link.ts'
+
+const log = silentLog()
+const BOUND = 50
+
+test.skipIf(!hasMosquitto())(
+  'what is not acknowledged is bounded, and nothing gets stuck behind the bound',
+  async () => {
+    await using stack = new AsyncDisposableStack()
+    const mosquitto = stack.use(await startMosquitto())
+    const open = (clientId: string, more: object = {}) =>
+      stack.adopt(openMqttLink({ url: mosquitto.url, clientId, log, jitter: () => 0.05, ...more }), (link) =>
+        link.close(),
+      )
+    const receiver = open('receiver', { maxUnacked: BOUND, cleanSession: false })
+    const waiting: (() => void)[] = []
+    const arrived = new Set<string>()
+    let most = 0
+    receiver.deliveries$.subscribe(({ payload, ack }) => {
+      arrived.add(Buffer.from(payload).toString())
+      waiting.push(ack)
+      most = Math.max(most, waiting.length)
+    })
+    await receiver.listen(['x/+'])
+    const sender = open('sender')
+    await vi.waitFor(() => expect(sender.isConnected()).toBe(true))
+    const send = (from: number, count: number) =>
+      Promise.all(Array.from({ length: count }, (_, i) => sender.publish('x/y', `${from + i}`)))
+    // Acknowledging a burst makes mosquitto send many windows at once.
+    const acknowledge = async (expected: number) => {
+      await vi.waitFor(
+        () => {
+          for (const ack of waiting.splice(0)) ack()
+          expect(arrived.size).toBe(expected)
+        },
+        { timeout: 20_000, interval: 5 },
+      )
+    }
+    await send(0, 3000)
+    await acknowledge(3000)
+    expect(most).toBeGreaterThan(20)
+    expect(most).toBeLessThanOrEqual(BOUND)
+
+    // A connection that breaks while reading is paused leaves nothing paused behind.
+    await send(3000, 500)
+    for (let i = 0; i < 5; i++) waiting.shift()?.()
+    await mosquitto.kill()
+    await mosquitto.start()
+    waiting.length = 0
+    await vi.waitFor(() => expect(sender.isConnected() && receiver.isConnected()).toBe(true), { timeout: 10_000 })
+    await receiver.listen(['x/+'])
+    const before = arrived.size
+    await send(10_000, 500)
+    await vi.waitFor(
+      () => {
+        for (const ack of waiting.splice(0)) ack()
+        expect([...arrived].filter((id) => Number(id) >= 10_000)).toHaveLength(500)
+      },
+      { timeout: 20_000, interval: 5 },
+    )
+    expect(arrived.size).toBeGreaterThan(before)
+  },
+)
