@@ -27,7 +27,7 @@ export type StoredGroup = {
 
 export type WithContents = Waiting & { readonly contents: readonly Reading[] }
 
-export type Answer = {
+type Answer = {
   readonly of: Waiting
   readonly probabilities: readonly number[]
   readonly evidence: Evidence

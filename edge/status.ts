@@ -8,12 +8,14 @@ import { readIdentity } from './outbox/identity.ts'
 import { readOutboxDepth } from './outbox/table.ts'
 import { readCounters } from './spool/counters.ts'
 import { listSensorsSeen } from './spool/readings.ts'
+import { listRejected } from './spool/rejected.ts'
 import { activeOf, bundleOf, previousOf } from './update/state.ts'
 import { loadState } from './update/tables.ts'
 
 export type StationStatus = Awaited<ReturnType<typeof readStatus>>
 
 const REJECTED = 'rejected:'
+const LAST_REJECTED = 5
 
 /** Null when the station was never started. */
 export const readStatus = async (config: StationConfig, nowMs: number) => {
@@ -48,6 +50,7 @@ const snapshot = (database: Database, config: StationConfig, nowMs: number) => {
     rejected: Object.fromEntries(rejected),
     rejectedRepeated: counters['rejected-repeated'] ?? 0,
     rejectedEvicted: counters['rejected-evicted'] ?? 0,
+    lastRejected: listRejected(database, LAST_REJECTED),
     outbox: { rows, bytes, oldestAgeMs: oldestAtMs === null ? null : nowMs - oldestAtMs },
     bytesUp: counters['bytes-up'] ?? 0,
     rowsUp: counters['rows-up'] ?? 0,
@@ -90,6 +93,7 @@ export const formatStatus = (status: NonNullable<StationStatus>): string => {
     `model         ${model.active ?? 'none'} (${model.slot}), before it ${model.previous ?? 'none'}`,
     `update        ${model.update === null ? 'none' : `${model.update.state} ${model.update.version ?? ''}`}`,
     `disk          ${Math.round(status.disk.freeBytes / 1e6)} MB free`,
+    ...status.lastRejected.map(({ topic, reason, detail }) => `not taken     ${reason} on ${topic}: ${detail}`),
     ...status.sensors.map(
       ({ id, readings, lastSampleAgeMs }) => `sensor        ${id}: ${readings} readings, last ${age(lastSampleAgeMs)}`,
     ),

@@ -29,7 +29,7 @@ type Row = { number: number; deployment: DeploymentId; start_ms: number; end_ms:
 export const openPredictionTable = (database: Database): PredictionTable => {
   const waiting = database.prepare<[number], Row>(
     `SELECT number, deployment, start_ms, end_ms, revision FROM observation WHERE pending = 1
-     ORDER BY start_ms DESC, number LIMIT ?`,
+     ORDER BY start_ms DESC, number DESC LIMIT ?`,
   )
   const newest = database.prepare<[number], Row>(
     'SELECT number, deployment, start_ms, end_ms, revision FROM observation ORDER BY number DESC LIMIT ?',
@@ -64,15 +64,4 @@ export const openPredictionTable = (database: Database): PredictionTable => {
     },
     setAside: ({ number, revision }) => void settle.run(2, number, revision),
   }
-}
-
-/** Predictions in the order of observation and revision, for reports and comparisons. */
-export const listPredictions = (database: Database): IterableIterator<Prediction> => {
-  const bodies = database
-    .prepare<[], string>('SELECT body FROM prediction ORDER BY observation, revision, model')
-    .pluck()
-  const parsed = function* () {
-    for (const body of bodies.iterate()) yield JSON.parse(body) as Prediction
-  }
-  return parsed()
 }

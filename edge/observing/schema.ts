@@ -21,6 +21,7 @@ CREATE TABLE observation (
 CREATE INDEX observation_open ON observation (deployment, end_ms) WHERE final = 0;
 CREATE INDEX observation_pending ON observation (start_ms) WHERE pending = 1;
 CREATE INDEX observation_untold ON observation (number) WHERE untold = 1;
+CREATE INDEX observation_tellable ON observation (number) WHERE untold = 1 AND pending <> 1;
 
 -- Readings only join: those of revision r are the rows with revision ≤ r.
 CREATE TABLE member (

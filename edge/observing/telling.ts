@@ -59,11 +59,14 @@ type Row = {
 
 export const openTellingTable = (database: Database): TellingTable => {
   // The newest model's prediction stands for the revision, should there be several.
-  const untold = database.prepare<[number, number], Row>(
-    `SELECT o.*, (SELECT p.body FROM prediction p WHERE p.observation = o.number AND p.revision = o.revision
-                  ORDER BY json_extract(p.body, '$.predictedAtMs') DESC LIMIT 1) AS body
-     FROM observation o WHERE o.untold = 1 AND (o.pending <> 1 OR ? = 1) ORDER BY o.number LIMIT ?`,
-  )
+  const select = (which: string) =>
+    database.prepare<[number], Row>(
+      `SELECT o.*, (SELECT p.body FROM prediction p WHERE p.observation = o.number AND p.revision = o.revision
+                    ORDER BY json_extract(p.body, '$.predictedAtMs') DESC LIMIT 1) AS body
+       FROM observation o WHERE ${which} ORDER BY o.number LIMIT ?`,
+    )
+  const all = select('o.untold = 1')
+  const settled = select('o.untold = 1 AND o.pending <> 1')
   // What changed between reading and marking stays untold.
   const mark = database.prepare(
     `UPDATE observation SET told_revision = @revision, told_predicted = @predicted, told_end = max(told_end, @end),
@@ -71,7 +74,7 @@ export const openTellingTable = (database: Database): TellingTable => {
   )
   return {
     untold: (limit, areWaitingTold) =>
-      untold.all(areWaitingTold ? 1 : 0, limit).map((row) => ({
+      (areWaitingTold ? all : settled).all(limit).map((row) => ({
         number: row.number,
         id: observationId(row.deployment, row.start_ms),
         startMs: row.start_ms,

@@ -11,7 +11,7 @@ import { type Receipt, receiptSchema } from '#shared/wire/receipt.ts'
 import { packEnvelope } from './envelopes.ts'
 import type { OutboxTable } from './table.ts'
 
-export type SenderCounts = {
+type SenderCounts = {
   /** Rows in envelopes that the broker has acknowledged, repetitions included, and the envelopes' bytes. */
   readonly rows: number
   readonly bytes: number

@@ -3,7 +3,7 @@ import type { Database } from '#shared/platform/sqlite.ts'
 import type { WireBody } from '#shared/wire/envelope.ts'
 
 /** A row that fits into a packet beside its envelope and topic. */
-export const MAX_ROW_BYTES = 130_000
+const MAX_ROW_BYTES = 130_000
 
 export type OutboxRow = {
   readonly seq: number
@@ -12,7 +12,7 @@ export type OutboxRow = {
   readonly body: () => string
 }
 
-export type Oversized = { readonly seq: number; readonly what: string; readonly body: string }
+type Oversized = { readonly seq: number; readonly what: string; readonly body: string }
 
 export type OutboxTable = {
   /** To be called within a transaction. Gives the row's number. */

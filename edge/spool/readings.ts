@@ -4,7 +4,7 @@ import type { Database } from '#shared/platform/sqlite.ts'
 import { assert } from '#shared/std/assert.ts'
 import { fromWireReading, toWireReading } from '#shared/wire/reading-codec.ts'
 
-export type StoredReading = {
+type StoredReading = {
   /** Rises in order of arrival. */
   readonly number: number
   /** Wire JSON. */

@@ -2,7 +2,7 @@
 import type { Database } from '#shared/platform/sqlite.ts'
 import type { Counters } from './counters.ts'
 
-export type RejectedEntry = {
+type RejectedEntry = {
   readonly topic: string
   readonly reason: string
   readonly detail: string
@@ -61,7 +61,7 @@ export const openRejectedShelf = (database: Database, counters: Counters, budget
   }
 }
 
-export type RejectedSummary = { readonly topic: string; readonly reason: string; readonly detail: string }
+type RejectedSummary = { readonly topic: string; readonly reason: string; readonly detail: string }
 
 /** Newest first. */
 export const listRejected = (database: Database, limit: number): readonly RejectedSummary[] =>
