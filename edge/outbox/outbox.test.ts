@@ -11,7 +11,7 @@ import { packEnvelope } from './envelopes.ts'
 import { countBoot, readIdentity } from './identity.ts'
 import { OUTBOX_SCHEMA_SQL } from './schema.ts'
 import { type OutboxSender, startOutboxSender } from './sender.ts'
-import { openOutboxTable, readOutboxDepth } from './table.ts'
+import { openOutboxTable, readOutboxDepth, readOutboxSpan } from './table.ts'
 
 let database: Database
 beforeEach(() => {
@@ -62,6 +62,9 @@ test('a receipt removes what it names and nothing else', () => {
   ).toBe(6)
   expect(table.after(0, 100).map(({ seq }) => seq)).toEqual([3, 6, 7, 8])
   expect(readOutboxDepth(database)).toMatchObject({ rows: 4, oldestAtMs: 0 })
+  expect(readOutboxSpan(database)).toEqual({ rows: 6, oldestAtMs: 0 })
+  table.remove(8, [])
+  expect(readOutboxSpan(database)).toEqual({ rows: 0, oldestAtMs: null })
 })
 
 test('a row that fits no packet is replaced by a report of the same number, and handed over', () => {
