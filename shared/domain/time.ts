@@ -1,5 +1,5 @@
 /** Where a record's time came from (field rules: an unknown time stays unknown). */
-export type ClockSource = 'gps' | 'ntp' | 'rtc' | 'host' | 'none'
+type ClockSource = 'gps' | 'ntp' | 'rtc' | 'host' | 'none'
 
 export type ClockBlock = {
   readonly source: ClockSource

@@ -22,7 +22,7 @@ export type Delivery = {
   readonly ack: () => void
 }
 
-export type PublishOptions = { readonly qos?: 0 | 1; readonly retain?: boolean }
+type PublishOptions = { readonly qos?: 0 | 1; readonly retain?: boolean }
 
 export type MqttLink = {
   readonly isConnected: () => boolean

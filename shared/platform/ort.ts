@@ -6,7 +6,7 @@ import * as ort from 'onnxruntime-node'
 export type TensorData = Float32Array | Int32Array | Uint32Array | Uint8Array
 /** A dense tensor. `data` is owned by the caller and may be reused after `run` has returned. */
 export type Feed = { readonly data: TensorData; readonly shape: readonly number[] }
-export type Fetched = { readonly data: Float32Array; readonly shape: readonly number[] }
+type Fetched = { readonly data: Float32Array; readonly shape: readonly number[] }
 
 export type ModelSession = {
   readonly inputNames: readonly string[]

@@ -6,9 +6,8 @@
 import Sqlite from 'better-sqlite3'
 
 export type Database = Sqlite.Database
-export type Statement = Sqlite.Statement
 
-export class DatabaseError extends Error {
+class DatabaseError extends Error {
   readonly code = 'database'
   readonly hint: string
   constructor(message: string, hint: string, options?: ErrorOptions) {

@@ -1,6 +1,6 @@
 /** Broken invariants are bugs: they throw with the values that broke them, and the process restarts. */
 
-export class InvariantError extends Error {
+class InvariantError extends Error {
   readonly code = 'invariant'
   constructor(message: string, values: Readonly<Record<string, unknown>>) {
     super(Object.keys(values).length > 0 ? `${message} ${JSON.stringify(values)}` : message)

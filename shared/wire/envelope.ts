@@ -28,7 +28,7 @@ const contentSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('embedding'), encoder: z.string(), vector: z.array(z.number()) }),
 ])
 
-export const wireReadingSchema = z.object({
+const wireReadingSchema = z.object({
   kind: z.literal('reading'),
   id: z.string(),
   sensor: z.string(),
@@ -45,7 +45,7 @@ export const wireReadingSchema = z.object({
   media: z.object({ sha256: z.string(), mediaType: z.string() }).nullable(),
 })
 
-export const wireObservationSchema = z.object({
+const wireObservationSchema = z.object({
   kind: z.literal('observation'),
   id: z.string(),
   deployment: z.string(),
@@ -56,7 +56,7 @@ export const wireObservationSchema = z.object({
   readings: z.array(z.string()),
 })
 
-export const wirePredictionSchema = z.object({
+const wirePredictionSchema = z.object({
   kind: z.literal('prediction'),
   observation: z.string(),
   revision: z.int().positive(),
@@ -94,4 +94,3 @@ export const envelopeSchema = z.object({ schema: z.literal('envelope/1'), rows: 
 
 export type WireRow = z.infer<typeof wireRowSchema>
 export type WireBody = WireRow['body']
-export type Envelope = z.infer<typeof envelopeSchema>

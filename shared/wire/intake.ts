@@ -15,7 +15,7 @@ export type CloudBody =
   | { readonly kind: 'reading'; readonly reading: Reading }
   | Exclude<WireBody, { readonly kind: 'reading' }>
 
-export type BadReason =
+type BadReason =
   | 'malformed-json'
   | 'wrong-schema'
   | 'wrong-row'

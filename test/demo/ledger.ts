@@ -10,7 +10,7 @@ export type Ledger = {
   readonly audit: (cloud: Database) => Audit
 }
 
-export type Audit = {
+type Audit = {
   /** Valid readings of the hours in the ledger that the cloud does not have. */
   readonly lost: number
   /** Readings and predictions that it has more than once, and readings that nobody sent. */

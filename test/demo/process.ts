@@ -29,7 +29,7 @@ export type ProcessOptions = {
   readonly onLost: (exit: string) => void
 }
 
-export class ProcessEndedError extends Error {
+class ProcessEndedError extends Error {
   readonly code = 'process-ended'
 }
 

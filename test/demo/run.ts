@@ -42,7 +42,7 @@ const EXAM_HOURS = 168
 const DRAW_MS = 250
 const DRAIN_LIMIT_MS = 60_000
 
-export class DemoError extends Error {
+class DemoError extends Error {
   readonly code = 'demo'
 }
 

@@ -14,7 +14,7 @@ const savedSchema = z.object({
 
 export type Saved = z.infer<typeof savedSchema>
 
-export class DemoStateError extends Error {
+class DemoStateError extends Error {
   readonly code = 'demo-state'
 }
 

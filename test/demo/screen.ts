@@ -22,7 +22,7 @@ const evidenceOf = ({ evidence }: EventMessage): string => {
   return `${seen.join(', ') || 'nothing'} (${tokens} of ${of} tokens)`
 }
 
-export const answerLine = (answer: EventMessage): string =>
+const answerLine = (answer: EventMessage): string =>
   `${answer.observed_at.slice(0, 16).replace('T', ' ')}  ${namesOf(answer)}  from ${evidenceOf(answer)}, revision ${answer.rev}`
 
 const scoreText = (scores: Readonly<Record<string, number>>): string =>
@@ -78,7 +78,7 @@ const cloudLines = ({ rows, labels, training, published }: World): readonly stri
   return [`cloud  ${rows} rows, ${labels} labels`, `  ${state}`]
 }
 
-export const picture = (world: World): readonly string[] => [
+const picture = (world: World): readonly string[] => [
   `day ${Math.floor(world.hours / 24) + 1}, hour ${world.hours % 24} of the valley`,
   ...[...world.stations.values()].flatMap(stationLines),
   ...cloudLines(world),

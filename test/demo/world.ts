@@ -22,8 +22,8 @@ export type StationView = {
   readonly answer: EventMessage | null
 }
 
-export type Training = Extract<ServiceEvent, { kind: 'training' }>
-export type Published = Extract<ServiceEvent, { kind: 'published' }>
+type Training = Extract<ServiceEvent, { kind: 'training' }>
+type Published = Extract<ServiceEvent, { kind: 'published' }>
 
 export type World = {
   readonly hours: number

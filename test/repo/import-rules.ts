@@ -31,7 +31,7 @@ export const DOORS: Readonly<Record<string, string>> = {
 const TOP_SHELLS = new Set(['edge', 'cloud-trainer', 'scripts', 'test'])
 
 /** "edge/spool" of "edge/spool/open.ts"; "edge" of "edge/main.ts"; "test" and "scripts" as wholes. */
-export const roomOf = (file: string): string => {
+const roomOf = (file: string): string => {
   const parts = file.split('/')
   if (parts[0] === 'test' || parts[0] === 'scripts') return parts[0]
   return parts.length > 2 ? `${parts[0]}/${parts[1]}` : parts[0]!

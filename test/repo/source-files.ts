@@ -5,7 +5,7 @@ import { dirname, join, normalize, resolve } from 'node:path'
 export const ROOT = resolve(import.meta.dirname, '../..')
 
 /** Files that git tracks or would track, relative to the root. */
-export const projectFiles = (): readonly string[] =>
+const projectFiles = (): readonly string[] =>
   execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' })
     .split('\n')
     .filter((file) => file !== '' && existsSync(join(ROOT, file)))

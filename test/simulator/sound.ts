@@ -9,7 +9,7 @@ import { type Call, SPECIES } from './species.ts'
 import type { Weather } from './weather.ts'
 
 export const SAMPLE_RATE_HZ = 16000
-export const RECORDING_SECONDS = 2
+const RECORDING_SECONDS = 2
 /** Root mean square of the microphone's own noise, of full scale 1: −54 dB. */
 const FLOOR = 0.002
 
