@@ -24,6 +24,7 @@ test('a folder is tried by writing, and left as it was', async () => {
   expect(await readdir(join(folder, 'state'))).toEqual([])
   const file = join(folder, 'file')
   await writeFile(file, '')
+  expect(await checkRoom(file)).toMatchObject({ verdict: 'fail' })
   expect(await checkSync(file)).toMatchObject({ verdict: 'fail', advice: `let this user write to ${file}` })
   await rm(folder, { recursive: true })
 })

@@ -19,13 +19,18 @@ export const freeBytesOf = async (folder: string): Promise<number> => {
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`
 
 export const checkRoom = async (folder: string): Promise<Check> => {
-  await mkdir(folder, { recursive: true })
-  const freeBytes = await freeBytesOf(folder)
+  const freeBytes = await makeFolder(folder).catch(String)
+  if (typeof freeBytes === 'string') return fail('disk room', freeBytes, `let this user write to ${folder}`)
   const found = `${megabytes(freeBytes)} free in ${folder}`
   if (freeBytes < TOO_LITTLE_BYTES) return fail('disk room', found, 'free some room: nothing can be stored soon')
   return freeBytes < LITTLE_BYTES
     ? warn('disk room', found, 'free some room, or use a larger card')
     : okay('disk room', found)
+}
+
+const makeFolder = async (folder: string): Promise<number> => {
+  await mkdir(folder, { recursive: true })
+  return freeBytesOf(folder)
 }
 
 /** Writes and syncs a file as every commit does. */
@@ -41,7 +46,7 @@ export const checkSync = async (folder: string): Promise<Check> => {
   } catch (cause) {
     return fail('disk writes', String(cause), `let this user write to ${folder}`)
   } finally {
-    await rm(file, { force: true })
+    await rm(file, { force: true }).catch(() => {}) // what could not be made need not go; anything else was told above
   }
 }
 

@@ -64,3 +64,26 @@ test.skipIf(!hasMosquitto())(
     expect(arrived.size).toBeGreaterThan(before)
   },
 )
+
+test.skipIf(!hasMosquitto())('a subscription whose connection breaks meanwhile is made on the next one', async () => {
+  await using stack = new AsyncDisposableStack()
+  const mosquitto = stack.use(await startMosquitto())
+  const open = (clientId: string) =>
+    stack.adopt(openMqttLink({ url: mosquitto.url, clientId, log, jitter: () => 0.05 }), (link) => link.close())
+  const receiver = open('receiver')
+  const sender = open('sender')
+  const arrived: string[] = []
+  receiver.deliveries$.subscribe(({ topic, ack }) => {
+    arrived.push(topic)
+    ack()
+  })
+  await vi.waitFor(() => expect(receiver.isConnected()).toBe(true))
+  const killed = mosquitto.kill()
+  const listening = receiver.listen(['x/+']).then(() => receiver.listen(['y/+']))
+  await killed
+  await mosquitto.start()
+  await listening
+  await vi.waitFor(() => expect(sender.isConnected()).toBe(true))
+  for (const topic of ['x/1', 'y/1']) await sender.publish(topic, '')
+  await vi.waitFor(() => expect(arrived).toEqual(['x/1', 'y/1']))
+})

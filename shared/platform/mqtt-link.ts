@@ -30,7 +30,7 @@ export type MqttLink = {
   readonly connected$: Observable<boolean>
   /** Every message of every subscription of this link. Hot: subscribe before `listen`. */
   readonly deliveries$: Observable<Delivery>
-  /** Subscribes now and again after each reconnect. Resolves when the broker has answered once. */
+  /** Subscribes now and again after each reconnect. Resolves when the broker has answered once; rejects when it refuses. */
   readonly listen: (filters: readonly string[], qos?: 0 | 1) => Promise<void>
   /**
    * Resolves on the PUBACK (QoS 1) or once written (QoS 0). A PUBACK paces; it proves nothing.
@@ -185,7 +185,13 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
     listen: async (wanted, qos = 1) => {
       const added = new Map(wanted.map((filter) => [filter, qos] as const))
       for (const [filter, level] of added) filters.set(filter, level)
-      if (client.connected) return subscribe(added)
+      const askedOn = connection
+      try {
+        if (client.connected) return await subscribe(added)
+      } catch (cause) {
+        // A refusal; when the connection broke instead, the next one asks again.
+        if (askedOn === connection) throw cause
+      }
       await new Promise<void>((resolve) => {
         const subscription = connected$.subscribe((isUp) => {
           if (!isUp) return
