@@ -1,16 +1,14 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { realData } from '#test/support/real-data.ts'
 import { buildTrainingSet } from './build-set.ts'
 import { describeDisdat } from './disdat.ts'
 import { pixelOf } from './raster.ts'
 import type { DatasetWarning } from './raw-set.ts'
 import { readFolder } from './read-folder.ts'
 
-const DATA = resolve(import.meta.dirname, '../../../shared/data/sdm-disdat')
-const hasData = existsSync(DATA)
-if (!hasData) console.log('skipped: ../shared/data/sdm-disdat is not here, so nothing is read from real data')
+const { path: DATA, isHere: hasData } = realData('sdm-disdat')
 
 const REGIONS = {
   CAN: {

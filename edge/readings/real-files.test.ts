@@ -1,18 +1,16 @@
 /** Files of real recorders and cameras, as messages; see the README of each folder of ../shared/data for their origin. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { DeploymentId, NodeId, SensorId } from '#shared/domain/ids.ts'
 import type { ReadingContent } from '#shared/domain/reading.ts'
+import { realData } from '#test/support/real-data.ts'
 import { createReadingParser } from './parse-message.ts'
 import { decodeWav } from './wav.ts'
 
-const DATA = resolve(import.meta.dirname, '../../../shared/data')
-const hasData = ['camera-edge-cases', 'recorder-files', 'esc10', 'soundscape-jura'].every((folder) =>
-  existsSync(join(DATA, folder)),
-)
-if (!hasData) console.log('skipped: ../shared/data is not here, so no real recordings and pictures are read')
-const testReal = test.skipIf(!hasData)
+const here = ['camera-edge-cases', 'recorder-files', 'esc10', 'soundscape-jura'].map(realData)
+const DATA = join(here[0]!.path, '..')
+const testReal = test.skipIf(!here.every(({ isHere }) => isHere))
 
 const parse = createReadingParser({
   node: 'n' as NodeId,

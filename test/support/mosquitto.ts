@@ -16,7 +16,12 @@ export type Mosquitto = AsyncDisposable & {
   readonly start: () => Promise<void>
 }
 
-export const hasMosquitto = (): boolean => spawnSync('mosquitto', ['-h']).error === undefined
+/** Tests that need it skip without it, and this says why. */
+export const hasMosquitto = (): boolean => {
+  const isHere = spawnSync('mosquitto', ['-h']).error === undefined
+  if (!isHere) console.log('skipped: mosquitto is not installed (apt-get install mosquitto)')
+  return isHere
+}
 
 const START_LIMIT_MS = 10_000
 
