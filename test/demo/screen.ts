@@ -23,19 +23,23 @@ const evidenceOf = ({ evidence }: EventMessage): string => {
 }
 
 const answerLine = (answer: EventMessage): string =>
-  `${answer.observed_at.slice(0, 16).replace('T', ' ')}  ${namesOf(answer)}  from ${evidenceOf(answer)}, revision ${answer.rev}`
+  `${answer.observed_at.slice(0, 16).replace('T', ' ')}  ${namesOf(answer)}`
+
+const sourceLine = (answer: EventMessage): string => `from ${evidenceOf(answer)}, revision ${answer.rev}`
 
 const scoreText = (scores: Readonly<Record<string, number>>): string =>
   Object.entries(scores)
     .map(([name, value]) => `${name} ${value.toFixed(3)}`)
-    .join('  ')
+    .join(', ')
 
 /** Worth a line that stays, or null. `before` is the world without the news. */
 export const milestone = (before: World, news: WorldEvent): string | null => {
   if (news.from === 'valley') return null
   if (news.from === 'answers') {
     const isFirst = [...before.stations.values()].every(({ answer }) => answer === null || answer.model === null)
-    return isFirst && news.event.model !== null ? `first answer at ${news.node}: ${answerLine(news.event)}` : null
+    return isFirst && news.event.model !== null
+      ? `first answer at ${news.node}: ${answerLine(news.event)} ${sourceLine(news.event)}`
+      : null
   }
   const { event } = news
   switch (event.kind) {
@@ -61,21 +65,27 @@ export const milestone = (before: World, news: WorldEvent): string | null => {
 
 const stationLines = (view: StationView): readonly string[] => {
   const { node, readings, rejected, observations, revisions, predictions, update, answer } = view
-  const model = view.versions.at(-1) ?? 'no model yet'
   return [
-    `${node}  ${readings} readings, ${rejected} rejected, ${observations} observations, ${revisions} revised, ${predictions} predictions`,
-    `  ${model}, update ${update}`,
-    `  ${answer === null ? 'no answer yet' : answerLine(answer)}`,
+    `${node}  ${view.versions.at(-1) ?? 'no model yet'}, update ${update}`,
+    `  ${readings} readings, ${rejected} rejected, ${observations} observations, ${revisions} revised, ${predictions} predicted`,
+    ...(answer === null ? ['  no answer yet'] : [`  ${answerLine(answer)}`, `  ${sourceLine(answer)}`]),
   ]
 }
 
+const shortScores = (scores: Readonly<Record<string, number>>): string =>
+  Object.entries(scores)
+    .map(([name, value]) => `${name} ${value.toFixed(2)}`)
+    .join(' ')
+
 const cloudLines = ({ rows, labels, training, published }: World): readonly string[] => {
-  const latest = published.at(-1)
-  const state =
-    training === null
-      ? `latest model ${latest?.version ?? 'none yet'}`
-      : `training run ${training.run}: epoch ${training.epoch} of ${training.epochs}  ${scoreText(training.scores)}`
-  return [`cloud  ${rows} rows, ${labels} labels`, `  ${state}`]
+  const latest = `${rows} rows, ${labels} labels, latest model ${published.at(-1)?.version ?? 'none yet'}`
+  if (training === null) return [`cloud  ${latest}`]
+  const { run, epoch, epochs, scores } = training
+  return [
+    `cloud  ${latest}`,
+    `  training run ${run}, epoch ${epoch} of ${epochs}, validation AUC by input:`,
+    `  ${shortScores(scores)}`,
+  ]
 }
 
 const picture = (world: World): readonly string[] => [
