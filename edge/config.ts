@@ -96,6 +96,9 @@ const stationSchema = z.strictObject({
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
+/** For editors: what a person may write. */
+export const stationJsonSchema = (): object => z.toJSONSchema(stationSchema, { io: 'input' })
+
 /** What a person writes. */
 export type StationFile = z.input<typeof stationSchema>
 

@@ -1,7 +1,7 @@
-/** A real mosquitto on a free port, with its state on disk: it can be stopped, killed and started again. */
+/** A real mosquitto with the shipped settings on a free port, its state on disk: it can be killed and started again. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,20 +23,19 @@ export const hasMosquitto = (): boolean => {
   return isHere
 }
 
+/** As shipped, but for port and folder. */
+const SETTINGS = join(import.meta.dirname, '../../deploy/mosquitto/station.conf')
 const START_LIMIT_MS = 10_000
 
 export const startMosquitto = async (): Promise<Mosquitto> => {
   const folder = await mkdtemp(join(tmpdir(), 'mosquitto-'))
   const port = await freePort()
   const configuration = join(folder, 'mosquitto.conf')
+  const shipped = await readFile(SETTINGS, 'utf8')
   const lines = [
-    `listener ${port} 127.0.0.1`,
-    'allow_anonymous true',
-    'persistence true',
-    `persistence_location ${folder}/`,
-    'set_tcp_nodelay true',
-    'max_inflight_messages 20',
-    'max_queued_messages 10000',
+    shipped
+      .replace(/^listener .*$/m, `listener ${port} 127.0.0.1`)
+      .replace(/^persistence_location .*$/m, `persistence_location ${folder}/`),
     'log_dest stderr',
     // As root it would change to a user who can't write the folder.
     ...(process.getuid?.() === 0 ? ['user root'] : []),
