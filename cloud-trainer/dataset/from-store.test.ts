@@ -213,3 +213,17 @@ test('of different shapes the most frequent is taken; shapes without patches are
     ['other-shape', 'song', 1],
   ])
 })
+
+test('a sensor that says nothing stops nobody: its modality is left out, and a fleet of such sensors is told so', () => {
+  const silent = [
+    reading('empty-series', { kind: 'series', stepMs: HOUR_MS, variables: {} }),
+    reading('empty-table', { kind: 'scalars', values: {} }),
+    reading('no-steps', { kind: 'series', stepMs: HOUR_MS, variables: { rainMm: [] } }),
+  ]
+  const { raw, warnings } = read(days(3, [{ present: ['owl'] }], [weather(), ...silent]))
+  expect(raw.templates.map(({ name }) => name)).toEqual(['weather'])
+  expect(warnings).toEqual(silent.map(({ modality }) => ['other-shape', modality, 3]))
+  expect(() => read(days(3, [{ present: ['owl'] }], silent))).toThrow(
+    expect.objectContaining({ name: 'DatasetError', code: 'too-few' }),
+  )
+})

@@ -26,7 +26,7 @@ export type FromLabelledOptions = {
 
 const DAY_MS = 86_400_000
 
-/** Throws DatasetError `too-few` when no taxon or fewer than two blocks are left. */
+/** Throws DatasetError `too-few` when no taxon, no modality or fewer than two blocks are left. */
 export const fromLabelled = (
   labelled: readonly LabelledObservation[],
   {
@@ -58,7 +58,9 @@ export const fromLabelled = (
       labels: own,
     }),
   )
-  return { templates: inferTemplates(allReadings(examples), onWarning), labels, examples }
+  const templates = inferTemplates(allReadings(examples), onWarning)
+  if (templates.length === 0) throw new DatasetError('too-few', 'no reading has anything that tokens can be made of')
+  return { templates, labels, examples }
 }
 
 function* allReadings(examples: readonly RawExample[]) {

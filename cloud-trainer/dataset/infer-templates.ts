@@ -36,7 +36,7 @@ export const inferTemplates = (
     const warn = (count: number, detail: string) => onWarning({ code: 'other-shape', subject: name, count, detail })
     if (others > 0) warn(others, `readings that are not ${shape}`)
     const template = templateOf(name, contents)
-    if (template === null) warn(contents.length, `no patches tile ${shape}; the modality is left out`)
+    if (template === null) warn(contents.length, `no tokens can be made of ${shape}; the modality is left out`)
     return template === null ? [] : [template]
   })
 }
@@ -62,24 +62,26 @@ const shapeOf = (content: ReadingContent): string => {
   }
 }
 
-/** All of one shape, at least one. */
+/** `contents`: all of one shape, at least one. Null when there are no variables, or no patches of a sensible number. */
 const templateOf = (name: string, contents: readonly ReadingContent[]): ModalityTemplate | null => {
   const [first] = contents
   switch (first!.kind) {
     case 'scalars': {
-      const names = contents.flatMap((it) => (it.kind === 'scalars' ? Object.keys(it.values) : []))
-      return { kind: 'tabular', name, variables: distinct(names).map((it) => ({ type: 'number', name: it })) }
+      const names = distinct(contents.flatMap((it) => (it.kind === 'scalars' ? Object.keys(it.values) : [])))
+      if (names.length === 0) return null
+      return { kind: 'tabular', name, variables: names.map((it) => ({ type: 'number', name: it })) }
     }
     case 'series': {
       const series = contents.flatMap((it) => (it.kind === 'series' ? [it.variables] : []))
       const length = mostFrequent(series.flatMap((it) => Object.values(it).map((values) => values.length)))
-      const periods = Math.max(1, Math.min(SERIES_PERIODS, length))
+      if (length === 0) return null
+      const periods = Math.min(SERIES_PERIODS, length)
       return {
         kind: 'series',
         name,
         stepMs: first!.stepMs,
         periods,
-        stepsPerPeriod: Math.max(1, Math.floor(length / periods)),
+        stepsPerPeriod: Math.floor(length / periods),
         variables: distinct(series.flatMap((it) => Object.keys(it))),
       }
     }
