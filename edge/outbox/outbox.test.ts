@@ -188,6 +188,23 @@ describe('the sender', () => {
     expect(table.lowest()).toBeNull()
   })
 
+  test('a receipt that a full disk refuses is no end: the rows are sent again, and the next receipt removes them', async () => {
+    const { connected$, published, receipt, sent, table } = start(3, 150)
+    connected$.next(true)
+    await vi.waitFor(() => expect(sent()).toEqual([1, 2, 3]))
+    // Like a full disk, SQLite then refuses to delete: SQLITE_FULL.
+    database.exec('CREATE TABLE filler (bytes BLOB)')
+    database.pragma(`max_page_count = ${database.pragma('page_count', { simple: true })}`)
+    database.exec('CREATE TRIGGER full BEFORE DELETE ON outbox BEGIN INSERT INTO filler VALUES (zeroblob(99999)); END')
+    published.length = 0
+    receipt(3)
+    expect(table.lowest()).toBe(1)
+    await vi.waitFor(() => expect(sent()).toEqual([1, 2, 3]))
+    database.pragma('max_page_count = 1000000')
+    receipt(3)
+    expect(table.lowest()).toBeNull()
+  })
+
   test('rows of an earlier life may be receipted before they are sent again', () => {
     const { receipt, table } = start(5)
     receipt(5)

@@ -6,6 +6,7 @@
 import { filter } from 'rxjs'
 import type { Log } from '#shared/platform/log.ts'
 import { type Delivery, type MqttLink, MqttLinkError } from '#shared/platform/mqtt-link.ts'
+import { isPassingFailure } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
 import { type Receipt, receiptSchema } from '#shared/wire/receipt.ts'
 import { packEnvelope } from './envelopes.ts'
@@ -125,10 +126,20 @@ export const startOutboxSender = (options: SenderOptions): OutboxSender => {
     pump()
   }
 
+  /** A full disk can't even delete. The rows are then sent once more, and the cloud says again that it has them. */
+  const onReceiptSafely = (receipt: Receipt): void => {
+    try {
+      onReceipt(receipt)
+    } catch (cause) {
+      if (!isPassingFailure(cause)) throw cause
+      log.warn({ cause: String(cause) }, 'a receipt could not be applied yet')
+    }
+  }
+
   const take = ({ payload, ack }: Delivery): void => {
     const receipt = parseReceipt(payload)
     const wrong = receipt === null ? 'no receipt/1' : whyRefused(receipt, epoch, highestSent)
-    if (receipt !== null && wrong === null) onReceipt(receipt)
+    if (receipt !== null && wrong === null) onReceiptSafely(receipt)
     else {
       counts.refusedReceipts++
       log.warn({ wrong }, 'receipt refused')
