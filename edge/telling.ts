@@ -49,7 +49,7 @@ const eventMessage = (
   { node, epoch }: { readonly node: string; readonly epoch: string },
 ): EventMessage => ({
   schema: 'event/1',
-  id: sha256Hex([node, epoch, event, revision, type].join('\n')).slice(0, 32),
+  id: sha256Hex([node, epoch, event, revision, type, prediction?.model ?? ''].join('\n')).slice(0, 32),
   node,
   epoch,
   event,

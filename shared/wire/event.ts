@@ -4,7 +4,7 @@ import { clockSchema } from './sensor-message.ts'
 
 export const eventSchema = z.object({
   schema: z.literal('event/1'),
-  /** Same for the same (event, rev, type): consumers drop repeats by it. */
+  /** Same for the same (event, rev, type, model): consumers drop repeats by it. */
   id: z.string(),
   node: z.string(),
   epoch: z.string(),
