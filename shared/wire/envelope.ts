@@ -7,25 +7,32 @@ import { z } from 'zod'
 const base64 = z.base64()
 const numberOrNull = z.number().nullable()
 
+const size = z.int().positive()
+
+/** Sizes that no sensor has are refused here: whoever trains on stored readings counts on them. */
 const contentSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('scalars'), values: z.record(z.string(), numberOrNull) }),
-  z.object({ kind: z.literal('series'), stepMs: z.number(), variables: z.record(z.string(), z.array(numberOrNull)) }),
-  z.object({ kind: z.literal('image'), width: z.int(), height: z.int(), channels: z.int(), pixels: base64 }),
+  z.object({
+    kind: z.literal('series'),
+    stepMs: z.number().positive(),
+    variables: z.record(z.string(), z.array(numberOrNull)),
+  }),
+  z.object({ kind: z.literal('image'), width: size, height: size, channels: size, pixels: base64 }),
   z.object({
     kind: z.literal('audio'),
     frontEnd: z.object({
-      sampleRateHz: z.number(),
-      fftSize: z.int(),
-      hopSize: z.int(),
-      bands: z.int(),
-      lowHz: z.number(),
-      highHz: z.number(),
+      sampleRateHz: z.number().positive(),
+      fftSize: size,
+      hopSize: size,
+      bands: size,
+      lowHz: z.number().nonnegative(),
+      highHz: z.number().positive(),
     }),
-    frames: z.int(),
+    frames: size,
     levels: base64,
   }),
   z.object({ kind: z.literal('location'), latitude: z.number(), longitude: z.number(), elevationM: numberOrNull }),
-  z.object({ kind: z.literal('embedding'), encoder: z.string(), vector: z.array(z.number()) }),
+  z.object({ kind: z.literal('embedding'), encoder: z.string(), vector: z.array(z.number()).min(1) }),
 ])
 
 const wireReadingSchema = z.object({

@@ -47,6 +47,23 @@ test('a wrong row keeps its number and does not spoil its neighbours', () => {
   expect(JSON.parse(Buffer.from(second.fault.payload).toString())).toEqual({ seq: 2, body: { kind: 'sonar' } })
 })
 
+test('sizes that no sensor has are refused, though they fit their bytes', () => {
+  const check = (content: object, expected: string | null) => {
+    const intake = parseIntake(UP, envelope([{ seq: 1, body: { ...readingRow(1).body, content } }]))
+    const row = intake?.kind === 'rows' ? intake.rows[0] : null
+    expect(row?.ok ? null : row?.fault.reason, JSON.stringify(content)).toBe(expected)
+  }
+  const image = { kind: 'image', width: 1, height: 1, channels: 3, pixels: 'AAAA' }
+  check(image, null)
+  check({ ...image, width: -1, height: -1 }, 'wrong-row')
+  const audio = { kind: 'audio', frontEnd: { ...frontEnd, bands: 3 }, frames: 1, levels: 'AAAA' }
+  check(audio, null)
+  check({ ...audio, frontEnd: { ...frontEnd, bands: -3 }, frames: -1 }, 'wrong-row')
+  check({ ...audio, frontEnd: { ...frontEnd, bands: 3, sampleRateHz: 0 } }, 'wrong-row')
+  check({ kind: 'series', stepMs: 0, variables: { t: [1] } }, 'wrong-row')
+  check({ kind: 'embedding', encoder: 'e', vector: [] }, 'wrong-row')
+})
+
 const value = fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0))
 // Names of variables are words; "__proto__" as a key is not kept by a plain object.
 const name = fc.stringMatching(/^[a-zA-Z]{1,12}$/)
