@@ -14,7 +14,7 @@ import { tokenizerDigest } from '#shared/tokens/digest.ts'
 import { DATA_LANE } from '#shared/wire/intake.ts'
 import { cloudTopics, stationTopics } from '#shared/wire/topics.ts'
 import type { StationConfig } from './config.ts'
-import { openEdgeDatabase } from './database.ts'
+import { holdStateFolder, openEdgeDatabase } from './database.ts'
 import { heartbeat } from './heartbeat.ts'
 import { chooseProvider } from './inference/choose-provider.ts'
 import { type InferenceModel, startInference } from './inference/inference.ts'
@@ -87,6 +87,7 @@ export const startStation = async (config: StationConfig, options: StationOption
   const { log, clock = systemClock, onEvent = () => {}, jitter } = options
   await using stack = new AsyncDisposableStack()
   const { node, site, prefix, stateFolder, window, rejectedBudgetBytes } = config
+  stack.use(await holdStateFolder(stateFolder))
   const database = stack.adopt(await openEdgeDatabase(stateFolder), (opened) => void opened.close())
   const { epoch, boot } = countBoot(database)
   const pipeline = openPipeline({ database, node, window, rejectedBudgetBytes })

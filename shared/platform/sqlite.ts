@@ -22,8 +22,7 @@ class DatabaseError extends Error {
  * i + 1 (`user_version`); all pending ones run in one transaction. A file newer than this program is refused.
  */
 export const openDatabase = (file: string, migrations: readonly string[]): Database => {
-  const database = new Sqlite(file)
-  database.pragma('journal_mode = WAL')
+  const database = openFile(file, 'journal_mode = WAL')
   database.pragma('synchronous = FULL')
   database.pragma('foreign_keys = ON')
   database.pragma('temp_store = MEMORY')
@@ -39,6 +38,37 @@ export const openDatabase = (file: string, migrations: readonly string[]): Datab
   return database
 }
 
+/** `pragma` is one that reads the file, so that damage shows here. */
+const openFile = (file: string, pragma: string, options: Sqlite.Options = {}): Database => {
+  let database: Database | undefined
+  try {
+    database = new Sqlite(file, options)
+    database.pragma(pragma)
+    return database
+  } catch (cause) {
+    database?.close()
+    if (isPassingFailure(cause)) throw cause
+    const hint = 'keep a copy of it and move it away; a new one is made at the next start'
+    throw new DatabaseError(`${file} is no intact database`, hint, { cause })
+  }
+}
+
+/**
+ * Takes a file for this process alone, until disposed of or until the process ends, however it ends. Null when
+ * another one has it. It is made when absent, and stays empty.
+ */
+export const holdFile = (file: string): Disposable | null => {
+  const holder = new Sqlite(file, { timeout: 0 })
+  try {
+    holder.exec('BEGIN EXCLUSIVE')
+    return { [Symbol.dispose]: () => void holder.close() }
+  } catch (cause) {
+    holder.close()
+    if (cause instanceof Error && 'code' in cause && cause.code === 'SQLITE_BUSY') return null
+    throw cause
+  }
+}
+
 /** A full or busy disk may recover. Anything else (a damaged file, a bug) is not mended by waiting. */
 export const isPassingFailure = (cause: unknown): boolean =>
   cause instanceof Error &&
@@ -47,7 +77,8 @@ export const isPassingFailure = (cause: unknown): boolean =>
   /^(SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM|CANTOPEN|READONLY)|ENOSPC$|EDQUOT$|EMFILE$|ENFILE$)/.test(cause.code)
 
 /** Opens an existing database for reading beside its writer (status, reports). */
-export const openReadOnly = (file: string): Database => new Sqlite(file, { readonly: true, fileMustExist: true })
+export const openReadOnly = (file: string): Database =>
+  openFile(file, 'schema_version', { readonly: true, fileMustExist: true })
 
 const migrate = (database: Database, file: string, migrations: readonly string[]) => {
   const version = database.pragma('user_version', { simple: true }) as number

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -82,10 +82,13 @@ test('doctor says what is wrong and what to do, run tells what happens, status s
     if (done) throw new Error('the station has ended')
     if (JSON.parse(value).kind === 'ready') break
   }
-  const [status, doctor] = await Promise.all([
+  const [status, doctor, second] = await Promise.all([
     run('status', '--config', file, '--json'),
     run('doctor', '--config', file, '--json'),
+    run('run', '--config', file),
   ])
+  expect(second.code).toBe(1)
+  expect(second.err).toMatch(/another station is running on .*state\nstop the other station/)
   expect(JSON.parse(status.out)).toMatchObject({ node: 'ridge', boot: 1, readings: 0, outbox: { rows: 1 } })
   expect(doctor.code).toBe(0)
   const names = JSON.parse(doctor.out).checks.map(({ name, verdict }: Record<string, string>) => `${name} ${verdict}`)
@@ -108,4 +111,12 @@ test('doctor says what is wrong and what to do, run tells what happens, status s
   expect(without.code).toBe(1)
   expect(without.out).toMatch(/fail +broker.*\n +start the broker/)
   expect((await run('status', '--config', file)).out).toMatch(/station +ridge/)
+
+  // A card that lost the end of the file.
+  await truncate(join(folder, 'state', 'edge.db'), 5000)
+  const damaged = await Promise.all([run('run', '--config', file), run('status', '--config', file)])
+  for (const { code, err } of damaged) {
+    expect(code).toBe(1)
+    expect(err).toMatch(/edge\.db is no intact database .*malformed\)\nkeep a copy of it/)
+  }
 })
