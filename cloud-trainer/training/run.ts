@@ -146,10 +146,9 @@ export const fromCheckpoint = (plan: RunPlan, { header, arrays }: Checkpoint): R
   const parsed = headerSchema.safeParse(header)
   if (!parsed.success) throw otherRun([`its header is not one of this version: ${z.prettifyError(parsed.error)}`])
   const { settings, parameters, engine, optimizer, streams, epoch, scores, records, best, notes } = parsed.data
-  const different = [
-    ...differences(settings, plan.settings),
-    ...differences(parameters, parametersOf(plan.table), 'parameters'),
-  ]
+  // Other settings make other parameters, hundreds of numbers that say no more.
+  const inSettings = differences(settings, plan.settings)
+  const different = inSettings.length > 0 ? inSettings : differences(parameters, parametersOf(plan.table), 'parameters')
   if (different.length > 0) throw otherRun(different)
   const order = randomFromState(streams.order)
   const resumed: Streams = {
