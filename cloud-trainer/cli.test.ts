@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -132,11 +132,22 @@ test('train, evaluate and export speak of the same model', async () => {
   expect(await trainer('evaluate', ...data, '--bundle', folder)).toBe(1)
   expect(told).toContain('is no manifest')
 
-  expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', join(folder, 'again'), '--json')).toBe(0)
-  expect(lastLine(out)).toMatchObject({ epochs: 3, average: trained.average, dataHash: trained.dataHash })
-  // Another recipe is another run: it does not go on from these checkpoints.
+  // Another recipe is another run: it does not go on from these checkpoints, and leaves them as they are.
   expect(await trainer('train', ...data, '--out', bundle, '--seed', '9', ...TINY)).toBe(1)
   expect(told).toContain('seed was 1, is 9')
+  expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', join(folder, 'again'), '--json')).toBe(0)
+  expect(lastLine(out)).toMatchObject({ epochs: 3, average: trained.average, dataHash: trained.dataHash })
+
+  const others = join(folder, 'other-labels')
+  mkdirSync(others)
+  for (const file of ['dataset.json', 'table.csv']) {
+    const text = readFileSync(join(folder, file), 'utf8')
+    writeFileSync(join(others, file), text.replaceAll('fox', 'lynx').replaceAll('owl', 'hare'))
+  }
+  expect(await trainer('evaluate', '--data', others, '--bundle', bundle)).toBe(2)
+  expect(told).toContain('--bundle: none of its labels')
+  expect(await trainer('train', ...data, '--out', join(folder, 'x'), ...TINY, '--partial', 'weather.x')).toBe(2)
+  expect(told).toContain('--partial: no token "weather.x"; there are weather.t, rain.rain')
 }, 30_000)
 
 test('a signal leaves a checkpoint, from which the same command goes on', async () => {

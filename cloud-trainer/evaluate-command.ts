@@ -40,8 +40,12 @@ export const evaluateModel = async (args: readonly string[], signal: AbortSignal
   const part = values.part ?? (set.test === null ? 'validation' : 'test')
   const examples = set[part]
   if (examples === null || examples.ids.length === 0) throw new UsageError(`--part: the data have no ${part} part`)
+  const known = labelsInAllParts(set)
+  if (known.length === 0) {
+    throw new UsageError('--bundle: none of its labels has both answers in every part of these data')
+  }
   const evaluation = await evaluateSubsets(model.predict, examples, subsetsToMeasure(model.layout), {
-    evaluated: labelsInAllParts(set),
+    evaluated: known,
     seed: values.seed,
     resamples: values.resamples,
     signal,

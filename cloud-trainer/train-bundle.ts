@@ -60,11 +60,12 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
   const { set, signal, onProgress = () => {}, resamples = DEFAULT_RESAMPLES } = options
   const { layout, labels } = set
   const interruption = signal === undefined ? {} : { signal }
+  // Before the training: an unknown subset shows at once.
+  const subsets = subsetsToMeasure(layout, options.partial)
   const trained = await train({ ...options.training, ...interruption, set, onProgress })
   const { config, seed } = trained
   // What is measured, calibrated and exported speaks of real frequencies; training goes on from the other.
   const weights = withBaseRates(config, layout, trained.weights, labelWeights(set.train.labels, labels.length))
-  const subsets = subsetsToMeasure(layout, options.partial)
   const evaluated = labelsInAllParts(set)
   const measure = (predictor: Predictor, part: 'validation' | 'test', examples: Examples): Promise<Evaluation> => {
     onProgress({ kind: 'measuring', part })

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isLevel } from '#shared/domain/ids.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { parseCommand, UsageError } from './command-line.ts'
 import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from './data-source.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
@@ -13,6 +14,7 @@ import { openProgressBar } from './progress-bar.ts'
 import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, recipeSchema, trainingOf } from './recipe.ts'
 import { scoreTable } from './score-table.ts'
 import { type TrainedBundle, trainBundle } from './train-bundle.ts'
+import { TrainingError } from './training/training-error.ts'
 
 const TRAIN_HELP = `understory trainer train – trains a model and writes its bundle
 
@@ -100,10 +102,8 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   const { source, recipe, family, partial } = settings
   const raw = await readSource(source, warn)
   const set = buildTrainingSet(raw, { onWarning: warn })
-  if (options.isNew) {
-    await mkdir(checkpoints, { recursive: true })
-    await writeFileAtomic(join(checkpoints, SETTINGS_FILE), `${JSON.stringify(settings, null, 1)}\n`)
-  }
+  requireTokens(partial.flat(), set.layout)
+  const giveBack = options.isNew ? await writeSettings(checkpoints, settings) : null
   using bar = openProgressBar(set.layout.modalities)
   const made = await trainBundle({
     set,
@@ -116,10 +116,30 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
     resamples: recipe.resamples,
     signal,
     onProgress: bar.show,
+  }).catch(async (cause: unknown) => {
+    if (cause instanceof TrainingError && cause.code === 'other-checkpoint') await giveBack?.()
+    throw cause
   })
   process.stdout.write(`${summaryText(made, bundleFolder)}\n`)
   if (options.json) process.stdout.write(`${JSON.stringify(summaryOf(made, bundleFolder))}\n`)
   return 0
+}
+
+const requireTokens = (names: readonly string[], { slots }: TokenLayout): void => {
+  const unknown = names.find((name) => !slots.some((slot) => slot.name === name))
+  if (unknown === undefined) return
+  throw new UsageError(`--partial: no token "${unknown}"; there are ${slots.map(({ name }) => name).join(', ')}`)
+}
+
+/** Gives what puts the former settings back, for a folder whose checkpoints turn out to be of another run. */
+const writeSettings = async (folder: string, settings: Settings): Promise<() => Promise<void>> => {
+  await mkdir(folder, { recursive: true })
+  const file = join(folder, SETTINGS_FILE)
+  const former = await readFile(file).catch(() => null) // a folder without settings is a new one
+  await writeFileAtomic(file, `${JSON.stringify(settings, null, 1)}\n`)
+  return async () => {
+    if (former !== null) await writeFileAtomic(file, former)
+  }
 }
 
 const readSettings = async (folder: string): Promise<Settings> => {
