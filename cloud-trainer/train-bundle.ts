@@ -92,6 +92,7 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     parent: options.parent,
     createdAtMs: options.createdAtMs,
     scores: (test ?? validation).scores.map(toManifestScore),
+    scoredOn: test === null ? 'validation' : 'test',
     calibration,
     thresholds: fitThresholds(probabilities, set.validation.labels, labels.length),
     strategy: trained.strategy,

@@ -83,6 +83,7 @@ const optionsOf = (changes: Partial<BundleOptions> = {}): BundleOptions => ({
   parent: null,
   createdAtMs: Date.UTC(2026, 4, 14),
   scores: [{ subset: 'all', metric: 'macro-auc', value: 0.7, low: 0.6, high: 0.8 }],
+  scoredOn: 'test',
   calibration: [{ group: '*', temperature: 1.5 }],
   thresholds: [0.5, 0.25, 0.5],
   strategy: { name: 'miam', kappa: 10 },
@@ -181,6 +182,9 @@ test('a second bundle replaces the first as a whole', async () => {
   const first = await writeBundle(optionsOf())
   const second = await writeBundle(optionsOf({ seed: 6 }))
   expect(second.manifest.files.vectors.sha256).not.toBe(first.manifest.files.vectors.sha256)
-  expect(JSON.parse(await readFile(join(folder, 'bundle', 'manifest.json'), 'utf8')).provenance.seed).toBe(6)
+  expect(JSON.parse(await readFile(join(folder, 'bundle', 'manifest.json'), 'utf8')).provenance).toMatchObject({
+    seed: 6,
+    scoredOn: 'test',
+  })
   expect(await readdir(folder)).toEqual(['bundle'])
 })

@@ -33,6 +33,8 @@ export type BundleOptions = {
   readonly parent: string | null
   readonly createdAtMs: number
   readonly scores: Manifest['scores']
+  /** Part of the data that they were measured on. */
+  readonly scoredOn: 'validation' | 'test'
   readonly calibration: Manifest['calibration']
   /** [labels], 0 to 1. */
   readonly thresholds: readonly number[]
@@ -109,6 +111,7 @@ const manifestOf = (
       engine: ENGINE,
       // The kind of host, not its name: releases are read by strangers.
       host: `${process.platform}-${process.arch}, Node ${process.versions.node}`,
+      scoredOn: options.scoredOn,
     },
     files: { model: fileOf('model.onnx', files.model), vectors: fileOf('vectors.json', files.vectors) },
     tolerance: TOLERANCE,

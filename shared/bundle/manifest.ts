@@ -112,6 +112,11 @@ export const manifestSchema = z.object({
     seed: z.int(),
     engine: z.string(),
     host: z.string(),
+    /**
+     * Part of the data that the scores were measured on; absent in the first manifests. The validation part has also
+     * steered the masking and may have chosen the epoch, so its scores flatter a little.
+     */
+    scoredOn: z.enum(['validation', 'test']).optional(),
   }),
   files: z.object({ model: file, vectors: file }),
   /** Logits of the self-test vectors must agree within absolute + relative × |logit|. */

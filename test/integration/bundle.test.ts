@@ -105,6 +105,7 @@ test('what is exported says what was measured, with honest probabilities', () =>
   expect(manifest.calibration.map(({ group }) => group)).toEqual(['*', 'weather', 'camera', 'weather+camera'])
   expect(calibrationError.after).toBeLessThan(0.15)
   expect(manifest.provenance).toMatchObject({ datasetHash: set.hash, seed: 1, strategy: { name: 'miam', kappa: 10 } })
+  expect(manifest.provenance.scoredOn).toBe('validation')
   expect(verification.rows).toBeGreaterThanOrEqual(64)
 })
 
