@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { generatePrivateKey } from '#shared/bundle/keys.ts'
+import { holdFile } from '#shared/platform/sqlite.ts'
 import { randomStream } from '#shared/std/random.ts'
 import { trainerCommand } from './cli.ts'
 
@@ -105,11 +106,16 @@ describe('words', () => {
     writeFileSync(join(state, 'keys', 'director.pem'), generatePrivateKey().replace(/[A-Z]/g, 'x'))
     expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1')).toBe(78)
     expect(told).toContain('restore it from its backup')
+    using _held = holdFile(join(state, 'lock'))!
+    expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1')).toBe(78)
+    expect(told).toContain(`another service is running on ${state}`)
   })
 
   test('wrong data are 1, and named', async () => {
     expect(await trainer('train', '--data', join(folder, 'nowhere'), '--out', join(folder, 'x'))).toBe(1)
     expect(told).toContain('neither dataset.json nor modalities.json is there')
+    expect(await trainer('train', '--store', join(folder, 'nowhere.db'), '--out', join(folder, 'x'))).toBe(1)
+    expect(told).toContain('nowhere.db: there is no such file')
     expect(told).not.toContain('    at ')
   })
 })

@@ -1,7 +1,9 @@
 /** Where a command's data come from: a folder that is described, or a store that stations have filled. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { UsageError, wholeNumber } from './command-line.ts'
+import { DatasetError } from './dataset/dataset-error.ts'
 import { fromLabelled } from './dataset/from-store.ts'
 import type { DatasetWarning, RawSet } from './dataset/raw-set.ts'
 import { readFolder } from './dataset/read-folder.ts'
@@ -60,6 +62,9 @@ export const readSource = async (source: Source, onWarning: (warning: DatasetWar
   if (source.kind === 'folder') {
     const { kind: _, folder, ...options } = source
     return readFolder(folder, { ...options, onWarning })
+  }
+  if (!existsSync(source.file)) {
+    throw new DatasetError('missing-file', 'there is no such file', { file: source.file })
   }
   return fromLabelled(readStore(source.file), { minimumPositives: source.minimumPositives, onWarning })
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { schedule } from '#shared/platform/cron.ts'
 import type { Log } from '#shared/platform/log.ts'
 import { openMqttLink } from '#shared/platform/mqtt-link.ts'
+import { holdFile } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
 import { cloudTopics } from '#shared/wire/topics.ts'
 import { ConfigError, type ServiceConfig } from './config.ts'
@@ -31,11 +32,15 @@ export type ServiceOptions = {
   readonly log: Log
 }
 
-/** Resolves when everything runs, whether or not the broker is there yet. Throws a ConfigError for a bad cron expression. */
+/**
+ * Resolves when everything runs, whether or not the broker is there yet. Throws a ConfigError for a bad cron expression,
+ * and when another service has the state folder.
+ */
 export const startService = async ({ config, emit, clock, log }: ServiceOptions): Promise<Service> => {
   const { stateFolder, family, cohort } = config
   await using stack = new AsyncDisposableStack()
   await mkdir(stateFolder, { recursive: true })
+  stack.use(hold(stateFolder))
   const storeFile = join(stateFolder, 'cloud.db')
   const store = stack.use(openStore(storeFile))
   const keys = await ensureKeys(join(stateFolder, 'keys'))
@@ -94,6 +99,13 @@ export const startService = async ({ config, emit, clock, log }: ServiceOptions)
   learning.wake()
   const opened = stack.move()
   return { broken: broken.promise, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** Two services on one folder would train the same runs and hand out the same counters. */
+const hold = (stateFolder: string): Disposable => {
+  const held = holdFile(join(stateFolder, 'lock'))
+  if (held !== null) return held
+  throw new ConfigError(`--state: another service is running on ${stateFolder}`, 'stop it, or give this one a folder')
 }
 
 const scheduleTraining = (expression: string, zone: string, strike: () => void): Disposable => {
