@@ -279,6 +279,7 @@ export const startStation = async (config: StationConfig, options: StationOption
       const stopped = JSON.stringify({ schema: 'status/1', state: 'stopped', boot })
       const goodbye = broker.publish(here.status, stopped, { qos: 1, retain: true })
       await Promise.race([goodbye.catch(() => {}), delay(GOODBYE_MS, null, { ref: false })]) // offline: the will says it
+      await broker.close() // first of all, so that nothing below waits for its answers
       await parts.disposeAsync()
       log.info({ node }, 'station stopped')
     },

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test, vi } from 'vitest'
 import { hasMosquitto, startMosquitto } from '#test/support/mosquitto.ts'
 import { silentLog } from './log.ts'
@@ -86,4 +87,32 @@ test.skipIf(!hasMosquitto())('a subscription whose connection breaks meanwhile i
   await vi.waitFor(() => expect(sender.isConnected()).toBe(true))
   for (const topic of ['x/1', 'y/1']) await sender.publish(topic, '')
   await vi.waitFor(() => expect(arrived).toEqual(['x/1', 'y/1']))
+})
+
+/** Takes connections, and answers nothing after the CONNACK. */
+const openMuteBroker = async () => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {}) // cut by its client
+    socket.once('data', () => socket.write(Uint8Array.of(0x20, 2, 0, 0)))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+test('closes although its broker has stopped answering, and says so to whoever still waits', async () => {
+  await using broker = await openMuteBroker()
+  const link = openMqttLink({ url: broker.url, clientId: 'station', log })
+  await vi.waitFor(() => expect(link.isConnected()).toBe(true))
+  const outcome = link.publish('x/y', 'unheard').catch((cause) => cause.code)
+  await link.close()
+  expect(await outcome).toBe('failed')
+  expect(link.isConnected()).toBe(false)
 })

@@ -8,6 +8,7 @@
  * a reconnect. A broker's window of unacknowledged messages is no bound (mosquitto 2.0.11 sends a whole window more
  * for each acknowledgement), so above a bound of our own nothing more is read from the socket.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import mqtt from 'mqtt'
 import { type Observable, ReplaySubject, Subject } from 'rxjs'
 import type { Log } from './log.ts'
@@ -72,6 +73,8 @@ const DEFAULT_MAX_UNACKED = 512
 const DEFAULT_MAX_UNACKED_BYTES = 64 << 20
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 15000
+/** For the acknowledgements and the goodbye of a broker that may have stopped answering. */
+const CLOSE_LIMIT_MS = 2000
 
 type AckPacket = { cmd: string; messageId?: number }
 type SendPacket = (packet: AckPacket, callback?: () => void, ...rest: unknown[]) => void
@@ -179,7 +182,7 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   })
 
   return {
-    isConnected: () => client.connected,
+    isConnected: () => client.connected && !isClosed,
     connected$: connected$.asObservable(),
     deliveries$: deliveries$.asObservable(),
     listen: async (wanted, qos = 1) => {
@@ -220,7 +223,12 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
       if (isClosed) return
       isClosed = true
       clearTimeout(retry)
-      await client.endAsync(!client.connected)
+      const isEnded = client.endAsync(!client.connected).then(() => true)
+      const late = new AbortController()
+      const limit = delay(CLOSE_LIMIT_MS, false, { signal: late.signal }).catch(() => true) // ended in time
+      // mqtt.js would wait for a PUBACK for ever; breaking the connection fails what still waits for one.
+      if (!(await Promise.race([isEnded, limit]))) client.stream.destroy()
+      late.abort()
       deliveries$.complete()
       connected$.complete()
     },
