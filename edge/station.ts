@@ -131,6 +131,7 @@ export const startStation = async (config: StationConfig, options: StationOption
       source$: mqttSource({ link: broker, prefix, site, node }),
       parse: createReadingParser({
         node: node as NodeId,
+        topicBase: here.observationFilter.slice(0, -'+/obs'.length),
         sensors: sensorProfiles(config),
         acceptUnknownSensors: config.acceptUnknownSensors,
         maxPayloadBytes: config.maxPayloadBytes,

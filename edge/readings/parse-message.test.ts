@@ -263,6 +263,14 @@ test('only the sensors of the station, unless it takes others that say what they
   expect((await readingOf(complete, 'new', { acceptUnknownSensors: true })).reading.sensor).toBe('new')
 })
 
+test('a message under a name that the station no longer has is none of its readings', async () => {
+  const topicBase = 'understory/valley/ridge/'
+  expect(await outcome(valid, topicOf('wx'), { topicBase })).toBe('scalars')
+  expect(await outcome(valid, 'understory/old/ridge/wx/obs', { topicBase })).toBe(
+    'unknown-device: topic: is not below understory/valley/ridge/',
+  )
+})
+
 test('what is rejected is kept, cut to a stated length', async () => {
   const padded = JSON.stringify({ ...valid, note: 'x'.repeat(200_000) })
   const small = await parserWith({ maxPayloadBytes: 100_000 })(topicOf('wx'), Buffer.from(padded))

@@ -42,6 +42,8 @@ export type ParsedReading = {
 
 export type ReadingParserOptions = {
   readonly node: NodeId
+  /** Up to the sensor's level; messages on other topics are of a name that the station no longer has. Any when absent. */
+  readonly topicBase?: string
   /** By the topic's level. */
   readonly sensors: ReadonlyMap<string, SensorProfile>
   /** Takes sensors that are not configured when their messages name modality and deployment. */
@@ -84,8 +86,9 @@ const parse = async (
   payload: Uint8Array,
   nowMs: number,
 ): Promise<Result<ParsedReading, Fault>> => {
-  const { node, maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES } = options
+  const { node, topicBase = '', maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES } = options
   const sensor = sensorOfTopic(topic)
+  if (!topic.startsWith(topicBase)) return fault('unknown-device', `topic: is not below ${topicBase}`)
   if (sensor === null || !isLevel(sensor)) return fault('unknown-device', 'topic: names no sensor')
   if (payload.length > maxPayloadBytes)
     return fault('oversized', `payload: ${payload.length} bytes, more than ${maxPayloadBytes}`)

@@ -92,3 +92,30 @@ test.skipIf(!hasMosquitto())(
     await vi.waitFor(() => expect(next.texts()).toEqual(all.slice(5)))
   },
 )
+
+test.skipIf(!hasMosquitto())(
+  'what a broker still delivers for a former site does not stop the present one',
+  async () => {
+    const mosquitto = stack.use(await startMosquitto())
+    const before = openLink(mosquitto.url, 'station', false)
+    await before.listen(['understory/old/ridge/+/obs'])
+    await before.close()
+    const sensor = openLink(mosquitto.url, 'sensor')
+    await vi.waitFor(() => expect(sensor.isConnected()).toBe(true))
+    const send = async (site: string) => {
+      for (let i = 0; i < 30; i++) await sensor.publish(`understory/${site}/ridge/wx/obs`, `${site} ${i}`)
+    }
+    await send('old')
+    const link = openLink(mosquitto.url, 'station', false)
+    const seen = new Set<string>()
+    mqttSource({ link, ...PLACE }).subscribe(({ payload, ack }) => {
+      seen.add(Buffer.from(payload).toString())
+      ack()
+    })
+    await vi.waitFor(() => expect(link.isConnected()).toBe(true))
+    await link.listen([])
+    await send('valley')
+    await vi.waitFor(() => expect([...seen].filter((text) => text.startsWith('valley'))).toHaveLength(30))
+    expect([...seen].filter((text) => text.startsWith('old'))).toHaveLength(30)
+  },
+)

@@ -37,6 +37,12 @@ export const sensorOfTopic = (topic: string): string | null => {
   return levels.length === 5 && levels[4] === 'obs' ? levels[3]! : null
 }
 
+/** An intake topic of this node, whatever prefix and site it has. */
+export const isIntakeOf = (node: string, topic: string): boolean => {
+  const [, site, named] = topic.split('/')
+  return sensorOfTopic(topic) !== null && named === node && !(RESERVED_SITES as readonly unknown[]).includes(site)
+}
+
 export const cloudTopics = (prefix: TopicPrefix) => ({
   /** Envelopes of a node (schema envelope/1), QoS 1. */
   up: (node: string, epoch: string, lane: string) => `${join(prefix, 'up', node, epoch, lane)}`,
