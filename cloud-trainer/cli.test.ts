@@ -154,6 +154,9 @@ test('train, evaluate and export speak of the same model', async () => {
   expect(told).toContain('--bundle: none of its labels')
   expect(await trainer('train', ...data, '--out', join(folder, 'x'), ...TINY, '--partial', 'weather.x')).toBe(2)
   expect(told).toContain('--partial: no token "weather.x"; there are weather.t, rain.rain')
+  expect(await trainer('train', ...data, '--out', others, '--epochs', '1', ...TINY)).toBe(2)
+  expect(told).toContain('holds more than a bundle (dataset.json)')
+  expect(readdirSync(others)).toEqual(['dataset.json', 'table.csv'])
 }, 30_000)
 
 test('a signal leaves a checkpoint, from which the same command goes on', async () => {

@@ -10,6 +10,7 @@ import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from 
 import { buildTrainingSet } from './dataset/build-set.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { averageOf, type Evaluation } from './evaluation/evaluate.ts'
+import { foreignEntry } from './export/write-bundle.ts'
 import { openProgressBar } from './progress-bar.ts'
 import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, recipeSchema, trainingOf } from './recipe.ts'
 import { scoreTable } from './score-table.ts'
@@ -18,7 +19,7 @@ import { TrainingError } from './training/training-error.ts'
 
 const TRAIN_HELP = `understory trainer train – trains a model and writes its bundle
 
-  --out FOLDER         the bundle: model.onnx, vectors.json, manifest.json
+  --out FOLDER         the bundle: model.onnx, vectors.json, manifest.json; a bundle that is there is replaced
   --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
   --family NAME        model family (default valley)
   --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
@@ -100,6 +101,7 @@ type MakeOptions = {
 const make = async (settings: Settings, options: MakeOptions): Promise<number> => {
   const { bundleFolder, checkpoints, signal } = options
   const { source, recipe, family, partial } = settings
+  await requirePlace(bundleFolder)
   const raw = await readSource(source, warn)
   const set = buildTrainingSet(raw, { onWarning: warn })
   requireTokens(partial.flat(), set.layout)
@@ -123,6 +125,13 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   process.stdout.write(`${summaryText(made, bundleFolder)}\n`)
   if (options.json) process.stdout.write(`${JSON.stringify(summaryOf(made, bundleFolder))}\n`)
   return 0
+}
+
+/** A bundle replaces the one that is there as a whole; nothing else may be lost by it. */
+const requirePlace = async (bundleFolder: string): Promise<void> => {
+  const foreign = await foreignEntry(bundleFolder)
+  if (foreign === null) return
+  throw new UsageError(`--out: ${bundleFolder} holds more than a bundle (${foreign}); name a new folder`)
 }
 
 const requireTokens = (names: readonly string[], { slots }: TokenLayout): void => {

@@ -2,7 +2,7 @@
  * Makes a model's bundle: `model.onnx`, `vectors.json` and `manifest.json` in a folder that appears when it is whole.
  * The model is compared with the training graph first; one that differs is never written.
  */
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256Hex } from '#shared/bundle/hash.ts'
 import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
@@ -84,6 +84,18 @@ export const writeBundle = async (
     'manifest.json': Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
   })
   return { manifest, verification }
+}
+
+const BUNDLE_FILES: readonly string[] = ['model.onnx', 'vectors.json', 'manifest.json']
+
+/** Something in the folder that is no part of a bundle and would be lost with it, or null. */
+export const foreignEntry = async (folder: string): Promise<string | null> => {
+  try {
+    return (await readdir(folder)).find((name) => !BUNDLE_FILES.includes(name)) ?? null
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
+    throw cause
+  }
 }
 
 const manifestOf = (
