@@ -77,6 +77,24 @@ test('a burst is one commit, then acknowledged in order', async () => {
   expect(happened).toEqual(['stored a,malformed-json,b', 'ack a', 'ack bad', 'ack b', 'told 1'])
 })
 
+test('between two messages of a group the event loop turns', async () => {
+  let turns = 0
+  const timer = setInterval(() => turns++, 1)
+  const seen: number[] = []
+  const { happened, deliver } = await start({
+    parse: async (topic, payload) => {
+      seen.push(turns)
+      for (const end = performance.now() + 5; performance.now() < end; ); // sound
+      return err({ reason: 'malformed-json', detail: '', topic, receivedAtMs: 0, payload })
+    },
+  })
+  for (const id of ['a', 'b', 'c']) deliver(id)
+  await vi.waitFor(() => expect(happened).toContain('ack c'))
+  clearInterval(timer)
+  expect(new Set(seen).size).toBe(3)
+  expect(happened[0]).toBe('stored malformed-json,malformed-json,malformed-json')
+})
+
 test('raw files are on disk under their hash before the commit, once', async () => {
   const names = (id: string) => join(folder, sha256Hex(Buffer.from(id)))
   let atCommit = ''

@@ -80,10 +80,21 @@ export const startIntake = (options: IntakeOptions): Intake => {
     return parsed.ok ? parsed : err({ ...parsed.error, isRepeated })
   }
 
+  /** Sound is computed on this thread, up to a second for a message: each one has a turn of the event loop. */
+  const parseInTurns = (group: readonly Delivery[]): Promise<readonly Parsed[]> => {
+    let turn: Promise<unknown> = Promise.resolve()
+    const inTurn = (delivery: Delivery): Promise<Parsed> => {
+      const mine = turn
+      turn = turn.then(() => new Promise((resolve) => setImmediate(resolve)))
+      return mine.then(() => parseDelivery(delivery))
+    }
+    return Promise.all(group.map(inTurn))
+  }
+
   const handle = async (group: readonly Delivery[]): Promise<void> => {
     if (stopping.signal.aborted) return
     try {
-      const parsed = await Promise.all(group.map(parseDelivery))
+      const parsed = await parseInTurns(group)
       const stored = await persist(parsed)
       if (stored === null) return
       for (const { ack, payload } of group) {
