@@ -58,10 +58,12 @@ test('each mistake is a ConfigError that names its field', async () => {
   await check({ ...LEAST, broker: 'localhost' }, /broker: must be like/)
   await check({ ...LEAST, colour: 'red' }, /colour/)
   await check({ ...LEAST, window: { ms: 0 } }, /window\.ms/)
-  await check({ ...LEAST, trust: 'none.json' }, /none\.json cannot be read/)
+  await check({ ...LEAST, trust: 'none.json' }, /trust: .*none\.json cannot be read/)
   await check({ ...LEAST, trust: { ...TRUST, roles: {} } }, /trust/)
   const sensor = { id: 'wx', modality: 'weather', deployment: 'd1' }
   await check({ ...LEAST, sensors: [sensor, sensor] }, /sensors: ids must be distinct/)
   await check({ ...LEAST, sensors: [{ ...sensor, ranges: { t: [5, 1] } }] }, /sensors\.0\.ranges\.t/)
+  const frontEnd = { sampleRateHz: 16000, fftSize: 1000, hopSize: 100, bands: 8, lowHz: 0, highHz: 8000 }
+  await check({ ...LEAST, sensors: [{ ...sensor, frontEnd }] }, /sensors\.0\.frontEnd: the FFT size is a power of two/)
   await expect(readConfig(join(folder, 'absent.json'))).rejects.toBeInstanceOf(ConfigError)
 })

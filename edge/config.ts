@@ -4,20 +4,29 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { type Trust, trustSchema } from '#shared/bundle/keys.ts'
 import { isLevel, isPlainId } from '#shared/domain/ids.ts'
+import { logMel } from '#shared/tokens/log-mel.ts'
 import { RESERVED_SITES } from '#shared/wire/topics.ts'
 
 const level = z.string().refine(isLevel, 'must be 1 to 32 of a-z, 0-9, _ and -')
 const plainId = z.string().refine(isPlainId, 'must be 1 to 128 letters, digits or . : @ _ -')
 const url = z.string().regex(/^(mqtts?|wss?|tcp):\/\/\S+$/, 'must be like mqtt://host:1883')
 
-const frontEnd = z.strictObject({
-  sampleRateHz: z.number().positive(),
-  fftSize: z.int().positive(),
-  hopSize: z.int().positive(),
-  bands: z.int().positive(),
-  lowHz: z.number().nonnegative(),
-  highHz: z.number().positive(),
-})
+const frontEnd = z
+  .strictObject({
+    sampleRateHz: z.number().positive(),
+    fftSize: z.int().positive(),
+    hopSize: z.int().positive(),
+    bands: z.int().positive(),
+    lowHz: z.number().nonnegative(),
+    highHz: z.number().positive(),
+  })
+  .superRefine((value, context) => {
+    try {
+      logMel(new Float64Array(0), value)
+    } catch (cause) {
+      context.addIssue({ code: 'custom', message: cause instanceof Error ? cause.message : String(cause) })
+    }
+  })
 
 const sensor = z.strictObject({
   id: level,
@@ -130,18 +139,19 @@ export const readConfig = async (file: string): Promise<StationConfig> => {
 }
 
 const readTrust = async (file: string): Promise<Trust> => {
-  const parsed = trustSchema.safeParse(await readJson(file))
+  const parsed = trustSchema.safeParse(await readJson(file, 'trust: '))
   if (!parsed.success)
     throw new ConfigError(`trust: ${file}: ${describe(parsed.error)}`, 'take the trust file of your cloud')
   return parsed.data
 }
 
-const readJson = async (file: string): Promise<unknown> => {
+/** `field` names whose file it is. */
+const readJson = async (file: string, field = ''): Promise<unknown> => {
   try {
     return JSON.parse(await readFile(file, 'utf8'))
   } catch (cause) {
     const what = cause instanceof SyntaxError ? `is no JSON: ${cause.message}` : 'cannot be read'
-    throw new ConfigError(`${file} ${what}`, 'name an existing JSON file', { cause })
+    throw new ConfigError(`${field}${file} ${what}`, 'name an existing JSON file', { cause })
   }
 }
 
