@@ -25,6 +25,7 @@ export const buildTrainingSet = (raw: RawSet, { onWarning, ...options }: BuildOp
   }
   const test = examplesOf('test')
   return {
+    ...(raw.task === undefined ? {} : { task: raw.task }),
     specs,
     layout,
     labels: raw.labels,

@@ -10,9 +10,11 @@ import type { RawExample, RawSet } from './raw-set.ts'
 /** Rises when equal data get another hash. */
 const HASH_VERSION = 1
 
-export const hashOf = ({ templates, labels, examples }: RawSet): Sha256 => {
+export const hashOf = ({ task, templates, labels, examples }: RawSet): Sha256 => {
   const hash = createHash('sha256')
-  addJson(hash, { version: HASH_VERSION, templates, labels, examples: examples.length })
+  // JSON leaves out what is undefined: multi-label sets keep the hash that they had before there were tasks.
+  const other = task === 'single-label' ? task : undefined
+  addJson(hash, { version: HASH_VERSION, task: other, templates, labels, examples: examples.length })
   for (const example of examples) addExample(hash, example)
   return hash.digest('hex') as Sha256
 }

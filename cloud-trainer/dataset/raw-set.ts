@@ -1,6 +1,7 @@
 /** A data set before anything is fitted: what each example's sensors said, and what is known to have been there. */
 import type { LocationPart } from '#shared/domain/modality.ts'
 import type { AudioFrontEnd } from '#shared/domain/reading.ts'
+import type { Task } from '#shared/domain/task.ts'
 import type { TimeWindow } from '#shared/domain/time.ts'
 import type { TokenReading } from '#shared/tokens/tokenize.ts'
 import type { LabelSpec } from '../model/training-set.ts'
@@ -47,11 +48,13 @@ export type RawExample = {
   readonly readings: readonly TokenReading[]
   readonly window: TimeWindow
   readonly part: Part
-  /** [labels]: 1, 0, or NaN for unknown. */
+  /** [labels]: 1, 0, or NaN for unknown. Single-label: 1 for the class and 0 for the others; all NaN for unknown. */
   readonly labels: Float32Array
 }
 
 export type RawSet = {
+  /** Multi-label when absent. */
+  readonly task?: Task
   readonly templates: readonly ModalityTemplate[]
   readonly labels: readonly LabelSpec[]
   readonly examples: readonly RawExample[]

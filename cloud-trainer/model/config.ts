@@ -1,4 +1,5 @@
 /** The size and kind of a model. It is data: recorded in checkpoints, equal on every machine that continues one. */
+import type { Task } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
 
 export type ModelConfig = {
@@ -20,6 +21,11 @@ export type ModelConfig = {
   readonly frequencySigma: number
   /** Logits per observation. */
   readonly labels: number
+  /**
+   * What the loss takes labels for. Multi-label when absent, and left out then: configurations are compared, and those
+   * of older checkpoints have none.
+   */
+  readonly task?: Task
 }
 
 export const defaultModelConfig = (labels: number): ModelConfig => ({

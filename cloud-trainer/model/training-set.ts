@@ -1,19 +1,25 @@
 /** What a model is trained and measured on: tokens and labels, whichever source they came from. */
 import type { Sha256 } from '#shared/domain/ids.ts'
 import type { ModalitySpec } from '#shared/domain/modality.ts'
+import type { Task } from '#shared/domain/task.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 
 export type Examples = {
   readonly ids: readonly string[]
   /** One for each id. What is missing is hidden. */
   readonly rows: readonly TokenSet[]
-  /** [ids × labels], row-major: 1, 0, or NaN for unknown. */
+  /**
+   * [ids × labels], row-major: 1, 0, or NaN for unknown. In the single-label task an observation has one 1 and else
+   * zeros, or no 1 when its class is unknown.
+   */
   readonly labels: Float32Array
 }
 
 export type LabelSpec = { readonly name: string; readonly taxonId: string | null }
 
 export type TrainingSet = {
+  /** Multi-label when absent. */
+  readonly task?: Task
   /** Fitted on the training part alone. */
   readonly specs: readonly ModalitySpec[]
   readonly layout: TokenLayout
