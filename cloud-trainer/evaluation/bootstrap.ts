@@ -64,37 +64,66 @@ const quantile = (sorted: readonly number[], q: number): number => {
   return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!)
 }
 
+export type Resampled = {
+  readonly value: number
+  /** The same for each resample; NaN where no label had both classes. */
+  readonly resamples: readonly number[]
+}
+
+type BootstrapOptions = {
+  /** Labels of an observation. */
+  readonly count: number
+  readonly evaluated: readonly number[]
+  readonly seed: number
+  readonly resamples: number
+}
+
+/** Calls `use` with how often each observation was drawn, once for each resample. Equal seeds draw equal resamples. */
+const forEachResample = (
+  observations: number,
+  { seed, resamples }: Pick<BootstrapOptions, 'seed' | 'resamples'>,
+  use: (times: Uint32Array) => void,
+): void => {
+  const random = randomStream(seed, 'bootstrap')
+  const times = new Uint32Array(observations)
+  for (let b = 0; b < resamples; b++) {
+    times.fill(0)
+    for (let r = 0; r < observations; r++) times[random.index(observations)]!++
+    use(times)
+  }
+}
+
 /**
- * Macro AUC over the labels in `evaluated`, each of which has both classes, with the 2.5 and 97.5 percentiles
- * of its resamples. scores and labels: [observations × count], row-major; NaN labels are unknown. A label that
- * lacks a class in a resample is left out of that resample's mean. Equal seeds draw equal resamples, whatever
- * the scores are. Without resamples, or when none is usable, both ends are the value.
+ * Macro AUC over the labels in `evaluated`, each of which has both classes, and that of each resample.
+ * scores and labels: [observations × count], row-major; NaN labels are unknown. A label that lacks a class in a
+ * resample is left out of that resample's mean. Equal seeds draw equal resamples, whatever the scores are: what two
+ * models have for the same observations can be paired.
+ */
+export const resampledMacroAuc = (
+  scores: ArrayLike<number>,
+  labels: Float32Array,
+  options: BootstrapOptions,
+): Resampled => {
+  const { count, evaluated } = options
+  const observations = labels.length / count
+  const rankings = evaluated.map((label) => rank(scores, labels, count, label))
+  const values: number[] = []
+  forEachResample(observations, options, (times) => values.push(meanAuc(rankings, times) ?? Number.NaN))
+  return { value: meanAuc(rankings, new Uint32Array(observations).fill(1)) ?? Number.NaN, resamples: values }
+}
+
+/**
+ * The macro AUC of `resampledMacroAuc` with the 2.5 and 97.5 percentiles of its resamples. Without resamples, or when
+ * none is usable, both ends are the value.
  */
 export const macroAucInterval = (
   scores: ArrayLike<number>,
   labels: Float32Array,
-  options: {
-    readonly count: number
-    readonly evaluated: readonly number[]
-    readonly seed: number
-    readonly resamples: number
-  },
+  options: BootstrapOptions,
 ): MacroAucInterval => {
-  const { count, evaluated, seed, resamples } = options
-  const observations = labels.length / count
-  const rankings = evaluated.map((label) => rank(scores, labels, count, label))
-  const value = meanAuc(rankings, new Uint32Array(observations).fill(1)) ?? Number.NaN
-  const random = randomStream(seed, 'bootstrap')
-  const times = new Uint32Array(observations)
-  const values: number[] = []
-  for (let b = 0; b < resamples; b++) {
-    times.fill(0)
-    for (let r = 0; r < observations; r++) times[random.index(observations)]!++
-    const drawn = meanAuc(rankings, times)
-    if (drawn !== null) values.push(drawn)
-  }
-  values.sort((a, b) => a - b)
-  return values.length === 0
+  const { value, resamples } = resampledMacroAuc(scores, labels, options)
+  const usable = resamples.filter((drawn) => !Number.isNaN(drawn)).sort((a, b) => a - b)
+  return usable.length === 0
     ? { value, low: value, high: value }
-    : { value, low: quantile(values, 0.025), high: quantile(values, 0.975) }
+    : { value, low: quantile(usable, 0.025), high: quantile(usable, 0.975) }
 }
