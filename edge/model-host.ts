@@ -11,6 +11,8 @@ import type { ActiveModel } from './update/active-model.ts'
 export type ModelHost = AsyncDisposable & {
   /** The process that answers now; null while there is none. */
   readonly current: () => InferenceModel | null
+  /** Whether answers will come: false while none runs and the latest start has failed. */
+  readonly isHopeful: () => boolean
   /** What should run from now on. */
   readonly want: (model: ActiveModel | null) => void
   /** It has answered, for this many observations. */
@@ -41,6 +43,7 @@ export const startModelHost = (options: ModelHostOptions): ModelHost => {
   /** In a row, of this version, over restarts of its process. */
   let failures = 0
   let blamed: ModelVersion | undefined
+  let hasFailedToStart = false
   let retireeGone: Promise<void> = Promise.resolve()
 
   /** Lets the old one finish its answers. */
@@ -53,6 +56,7 @@ export const startModelHost = (options: ModelHostOptions): ModelHost => {
   const put = (next: typeof running): void => {
     const before = running?.model ?? null
     running = next
+    hasFailedToStart = false
     if (next?.model.version !== blamed) failures = 0
     if (before !== null) retire(before)
     onChange(next?.model.version ?? null)
@@ -67,6 +71,8 @@ export const startModelHost = (options: ModelHostOptions): ModelHost => {
       return true
     }
     const { model, answers } = await launch(target).catch((cause: unknown) => {
+      hasFailedToStart = true
+      if (running === null) onChange(null)
       onFailed(target.version, String(cause))
       throw cause
     })
@@ -101,6 +107,7 @@ export const startModelHost = (options: ModelHostOptions): ModelHost => {
 
   return {
     current: () => running?.model ?? null,
+    isHopeful: () => running !== null || !hasFailedToStart,
     want: (model) => {
       wanted = model
       loop.wake()

@@ -162,3 +162,15 @@ test('one crash is forgiven, two without an answer between them are told', async
   host.failed(host.current()!, 'not finite', false)
   expect(events.filter((event) => event.startsWith('failed'))).toEqual(['failed valley@a: not finite'])
 })
+
+test('while no model starts, nobody waits for its answers; when one does, they come', async () => {
+  await using station = openStation([observation(1, 5)])
+  const { host, events } = station
+  expect(host.isHopeful()).toBe(true)
+  host.want(source('broken'))
+  await vi.waitFor(() => expect(host.isHopeful()).toBe(false))
+  expect(events[0]).toBe('runs null')
+  host.want(source('a'))
+  await vi.waitFor(() => expect(station.predicted).toEqual([1]))
+  expect(host.isHopeful()).toBe(true)
+})

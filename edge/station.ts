@@ -216,7 +216,7 @@ export const startStation = async (config: StationConfig, options: StationOption
       topic: here.event,
       node,
       epoch,
-      hasModel: () => updater.model() !== null,
+      hasModel: () => updater.model() !== null && host.isHopeful(),
       log,
     }),
   )
