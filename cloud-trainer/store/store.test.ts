@@ -31,6 +31,25 @@ const label = (id: string, observation: string, present: string[] = [], absent: 
   intakeOf('us/labels/survey', labelMessage(id, observation, present, absent))
 
 describe('taking in', () => {
+  test('a receipt names nothing of a group that was not stored', () => {
+    store.takeIn([rows([reportRow(1), reportRow(4)])], 1)
+    const broken = { seq: 3, ok: true, body: { kind: 'of no kind' } } as never
+    expect(() =>
+      store.takeIn([rows([reportRow(2)]), { kind: 'rows', node: 'n1', epoch: 'e1', rows: [broken] }], 1),
+    ).toThrow()
+    expect(store.takeIn([rows([reportRow(6)])], 1).receipts).toEqual([
+      {
+        node: 'n1',
+        epoch: 'e1',
+        upTo: 1,
+        ranges: [
+          [4, 4],
+          [6, 6],
+        ],
+      },
+    ])
+  })
+
   test('any order, repetition and grouping of rows stores each once and ends at the same receipt', () => {
     let run = 0
     fc.assert(

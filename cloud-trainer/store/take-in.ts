@@ -6,7 +6,7 @@ import type { Database } from '#shared/platform/sqlite.ts'
 import type { ArrivedRow, CloudBody, Intake } from '#shared/wire/intake.ts'
 import type { Counters } from './counters.ts'
 import type { Quarantine } from './quarantine.ts'
-import { limitRanges, type Received, receivedOf } from './watermark.ts'
+import { limitRanges, type Received, receivedOf, withRows } from './watermark.ts'
 import { prepareRowWriter } from './write-rows.ts'
 
 export type Taken = {
@@ -21,6 +21,12 @@ export type Taken = {
 
 type TakenReport = { readonly node: string } & Extract<CloudBody, { readonly kind: 'report' }>
 
+type Arrived = {
+  readonly node: string
+  readonly epoch: string
+  readonly number: number
+  readonly received: Received
+}
 type Epoch = { readonly number: number; readonly up_to: number }
 type Rows = Extract<Intake, { readonly kind: 'rows' }>
 type LabelIntake = Extract<Intake, { readonly kind: 'label' }>
@@ -81,14 +87,21 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
     return changes
   }
 
-  const advance = ({ number, up_to }: Epoch): Received => {
-    const received = receivedOf(up_to, seqsAbove.iterate(number, up_to))
+  /** By epoch, as committed. Read from the rows once. */
+  const committed = new Map<number, Received>()
+
+  const advance = ({ number, up_to }: Epoch, seqs: readonly number[]): Received => {
+    const before = committed.get(number) ?? receivedOf(up_to, seqsAbove.iterate(number, up_to))
+    const received = withRows(before, seqs)
     if (received.upTo > up_to) moveWatermark.run(received.upTo, number)
-    return limitRanges(received, RECEIPT_RANGES)
+    return received
   }
 
-  const takeIn = (group: readonly Intake[], nowMs: number): Taken => {
-    const epochs = new Map<string, { node: string; epoch: string; row: Epoch }>()
+  const takeIn = (
+    group: readonly Intake[],
+    nowMs: number,
+  ): Omit<Taken, 'receipts'> & { arrived: readonly Arrived[] } => {
+    const epochs = new Map<string, { node: string; epoch: string; row: Epoch; seqs: number[] }>()
     const labels = new Map<string, string[]>()
     const reports: TakenReport[] = []
     let newRows = 0
@@ -97,10 +110,11 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
       if (intake.kind === 'rows') {
         const { node, epoch } = intake
         const key = `${node}/${epoch}`
-        const known = epochs.get(key) ?? { node, epoch, row: upsertEpoch.get(node, epoch, nowMs, nowMs)! }
+        const known = epochs.get(key) ?? { node, epoch, row: upsertEpoch.get(node, epoch, nowMs, nowMs)!, seqs: [] }
         epochs.set(key, known)
         const fresh = takeRows(intake, known.row.number, nowMs)
         newRows += fresh.length
+        for (const { seq } of fresh) known.seqs.push(seq)
         for (const row of fresh) if (row.ok && row.body.kind === 'report') reports.push({ node, ...row.body })
       } else if (intake.kind === 'label') {
         newLabels += takeLabel(intake, nowMs)
@@ -110,7 +124,12 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
       }
     }
     return {
-      receipts: [...epochs.values()].map(({ node, epoch, row }) => ({ node, epoch, ...advance(row) })),
+      arrived: [...epochs.values()].map(({ node, epoch, row, seqs }) => ({
+        node,
+        epoch,
+        number: row.number,
+        received: advance(row, seqs),
+      })),
       labels: [...labels].map(([source, ids]) => ({ source, ids })),
       reports,
       newRows,
@@ -118,5 +137,15 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
     }
   }
 
-  return database.transaction(takeIn).immediate
+  const transaction = database.transaction(takeIn).immediate
+  return (group: readonly Intake[], nowMs: number): Taken => {
+    const { arrived, ...taken } = transaction(group, nowMs)
+    for (const { number, received } of arrived) committed.set(number, received)
+    const receipts = arrived.map(({ node, epoch, received }) => ({
+      node,
+      epoch,
+      ...limitRanges(received, RECEIPT_RANGES),
+    }))
+    return { ...taken, receipts }
+  }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { limitRanges, type Received, receivedOf } from './watermark.ts'
+import { limitRanges, type Received, receivedOf, withRows } from './watermark.ts'
 
 /** Slow and obvious: looks at each number by itself. */
 const oracle = (upTo: number, above: ReadonlySet<number>): Received => {
@@ -36,6 +36,20 @@ test('rows in any order and grouping reach the same end, and the watermark never
         upTo = next
       }
       expect(upTo).toBe(oracle(0, stored).upTo)
+    }),
+  )
+})
+
+test('rows that come later join what is there as if they had been there', () => {
+  const seqs = fc.uniqueArray(fc.integer({ min: 1, max: 60 }))
+  fc.assert(
+    fc.property(fc.nat(20), seqs, seqs, (upTo, first, later) => {
+      const above = first.map((offset) => upTo + offset)
+      const before = receivedOf(
+        upTo,
+        above.toSorted((a, b) => a - b),
+      )
+      expect(withRows(before, later)).toEqual(oracle(upTo, new Set([...above, ...later])))
     }),
   )
 })
