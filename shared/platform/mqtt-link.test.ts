@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, test, vi } from 'vitest'
 import { hasMosquitto, startMosquitto } from '#test/support/mosquitto.ts'
 import { silentLog } from './log.ts'
+import { openEmbeddedBroker } from './mqtt-broker.ts'
 import { openMqttLink } from './mqtt-link.ts'
 
 const log = silentLog()
@@ -115,4 +116,26 @@ test('closes although its broker has stopped answering, and says so to whoever s
   await link.close()
   expect(await outcome).toBe('failed')
   expect(link.isConnected()).toBe(false)
+})
+
+test('tells a person, once and without the password, why there is no lasting connection', async () => {
+  await using stack = new AsyncDisposableStack()
+  const told: object[] = []
+  const warning = { ...log, warn: (values: object) => void told.push(values) }
+  const open = (url: string, more: object = {}) =>
+    stack.adopt(openMqttLink({ url, clientId: 'station', log, jitter: () => 0.05, ...more }), (link) => link.close())
+  const troubles: string[] = []
+  const onTrouble = ({ message }: Error) => void troubles.push(message)
+  open('mqtt://user:secret@127.0.0.1:1', { log: warning, onTrouble })
+  await vi.waitFor(() => expect(troubles.length).toBeGreaterThan(4), { timeout: 5000 })
+  const cause = expect.stringContaining('ECONNREFUSED')
+  expect(told).toEqual([{ url: 'mqtt://127.0.0.1:1', cause }])
+
+  // Two clients of one name throw each other out, ever more slowly.
+  told.length = 0
+  const broker = stack.adopt(await openEmbeddedBroker(), (opened) => opened.close())
+  open(broker.url, { log: warning })
+  open(broker.url)
+  const hint = 'is another client connected as station?'
+  await vi.waitFor(() => expect(told).toContainEqual(expect.objectContaining({ hint })), { timeout: 5000 })
 })

@@ -54,6 +54,8 @@ export type MqttLinkOptions = {
   /** QoS 1 deliveries without their `ack()`, and bytes of them, at which reading from the broker pauses. */
   readonly maxUnacked?: number
   readonly maxUnackedBytes?: number
+  /** Why there is no connection: a refusal, a network error. Again with each attempt. */
+  readonly onTrouble?: (cause: Error) => void
   /** Uniform on (0, 1), for the jitter of the back-off. */
   readonly jitter?: () => number
 }
@@ -73,8 +75,16 @@ const DEFAULT_MAX_UNACKED = 512
 const DEFAULT_MAX_UNACKED_BYTES = 64 << 20
 const FIRST_RETRY_MS = 200
 const LONGEST_RETRY_MS = 15000
+/** A connection that ends sooner was no success: the broker, or another client with this one's id, doesn't want it. */
+const LEAST_LIFE_MS = 1000
 /** For the acknowledgements and the goodbye of a broker that may have stopped answering. */
 const CLOSE_LIMIT_MS = 2000
+
+/** Attempts in a row without a lasting connection, after which the log tells of it. */
+const TOLD_FAILURES = 2
+
+/** For people: without user and password. */
+export const withoutSecrets = (url: string): string => url.replace(/\/\/[^@/]*@/, '//')
 
 type AckPacket = { cmd: string; messageId?: number }
 type SendPacket = (packet: AckPacket, callback?: () => void, ...rest: unknown[]) => void
@@ -82,6 +92,7 @@ type SendPacket = (packet: AckPacket, callback?: () => void, ...rest: unknown[])
 export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   const { log, jitter = Math.random, maxPacketBytes = DEFAULT_MAX_PACKET_BYTES } = options
   const { maxUnacked = DEFAULT_MAX_UNACKED, maxUnackedBytes = DEFAULT_MAX_UNACKED_BYTES } = options
+  const url = withoutSecrets(options.url)
   const connected$ = new ReplaySubject<boolean>(1)
   const deliveries$ = new Subject<Delivery>()
   const filters = new Map<string, 0 | 1>()
@@ -89,6 +100,10 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
   let connection = 0
   let isClosed = false
   let failures = 0
+  let connectedAtMs: number | null = null
+  /** A person has been told of the present outage. */
+  let isTold = false
+  let trouble: Error | null = null
   let unacked = 0
   let unackedBytes = 0
   /** Lets mqtt.js go on to the next packet; null while it is not held. */
@@ -153,20 +168,38 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
 
   client.on('connect', () => {
     connection++
-    failures = 0
+    connectedAtMs = performance.now()
     // Nagle with delayed ACKs costs 40 ms a message at low rates.
     const stream = client.stream as { setNoDelay?: (on: boolean) => void }
     stream.setNoDelay?.(true)
-    log.debug({ url: options.url }, 'mqtt connected')
+    log[isTold ? 'info' : 'debug']({ url }, 'connected to the broker')
+    isTold = false
     subscribe(filters)
       .then(() => connected$.next(true))
       .catch((cause) => log.warn({ cause: String(cause) }, 'mqtt subscribe failed'))
   })
-  client.on('error', (cause) => log.debug({ cause: String(cause) }, 'mqtt error'))
+  client.on('error', (cause) => {
+    trouble = cause
+    options.onTrouble?.(cause)
+    log.debug({ cause: String(cause) }, 'mqtt error')
+  })
   // mqtt.js would keep what has no PUBACK yet, replay it (losing some) and never settle its promise. Here a broken
   // link fails it; whoever published decides about sending again.
   const failUnfinished = () => {
     for (const messageId of Object.keys(client.outgoing)) client.removeOutgoingMessage(Number(messageId))
+  }
+  /** Once an outage; a first short interruption is none yet. */
+  const tell = (lifeMs: number): void => {
+    const cause = trouble
+    trouble = null
+    if (isTold || failures < TOLD_FAILURES) return
+    isTold = true
+    const wasTakenOver = cause === null && lifeMs > 0
+    const hint = wasTakenOver ? { hint: `is another client connected as ${options.clientId}?` } : {}
+    log.warn(
+      { url, cause: String(cause ?? 'the broker ends each connection'), ...hint },
+      'no lasting connection; trying on',
+    )
   }
   client.on('close', () => {
     connection++
@@ -176,6 +209,10 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
     failUnfinished()
     connected$.next(false)
     if (isClosed) return
+    const lifeMs = connectedAtMs === null ? 0 : performance.now() - connectedAtMs
+    connectedAtMs = null
+    if (lifeMs >= LEAST_LIFE_MS) failures = 0
+    tell(lifeMs)
     const longestMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures++)
     clearTimeout(retry)
     retry = setTimeout(() => client.reconnect(), longestMs * jitter())
@@ -205,7 +242,7 @@ export const openMqttLink = (options: MqttLinkOptions): MqttLink => {
     },
     publish: async (topic, payload, { qos = 1, retain = false } = {}) => {
       if (isClosed) throw new MqttLinkError('closed', 'the link is closed')
-      if (!client.connected) throw new MqttLinkError('offline', `not connected to ${options.url}`)
+      if (!client.connected) throw new MqttLinkError('offline', `not connected to ${url}`)
       const bytes =
         typeof payload === 'string'
           ? Buffer.from(payload)
