@@ -3,6 +3,8 @@
  * A resample draws whole observations, so that what the labels of one observation share stays together.
  */
 import { randomStream } from '#shared/std/random.ts'
+import { percentileInterval } from '../metrics/percentile.ts'
+import { classOf, topClass } from '../metrics/top1.ts'
 
 /** One label's known observations by rising score, made once and weighed anew for each resample. */
 type Ranking = {
@@ -54,14 +56,6 @@ const weightedAuc = ({ order, startsTie, positive }: Ranking, times: Uint32Array
 const meanAuc = (rankings: readonly Ranking[], times: Uint32Array): number | null => {
   const known = rankings.map((ranking) => weightedAuc(ranking, times)).filter((value) => value !== null)
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length
-}
-
-/** Linear between order statistics (Hyndman and Fan 1996, type 7). `sorted` rises. */
-const quantile = (sorted: readonly number[], q: number): number => {
-  const at = q * (sorted.length - 1)
-  const below = Math.floor(at)
-  const above = Math.min(below + 1, sorted.length - 1)
-  return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!)
 }
 
 export type Resampled = {
@@ -122,8 +116,33 @@ export const macroAucInterval = (
   options: BootstrapOptions,
 ): MacroAucInterval => {
   const { value, resamples } = resampledMacroAuc(scores, labels, options)
-  const usable = resamples.filter((drawn) => !Number.isNaN(drawn)).sort((a, b) => a - b)
-  return usable.length === 0
-    ? { value, low: value, high: value }
-    : { value, low: quantile(usable, 0.025), high: quantile(usable, 0.975) }
+  return { value, ...(percentileInterval(resamples) ?? { low: value, high: value }) }
+}
+
+/**
+ * Top-1 of the single-label task, and that of each resample; observations without a known class are left out.
+ * logits and labels: [observations × count], row-major. Draws as `resampledMacroAuc` does.
+ */
+export const resampledTop1 = (
+  logits: ArrayLike<number>,
+  labels: Float32Array,
+  options: Omit<BootstrapOptions, 'evaluated'>,
+): Resampled => {
+  const { count } = options
+  const rows = Array.from({ length: labels.length / count }, (_, row) => row)
+  const classes = rows.map((row) => classOf(labels, row, count))
+  const isRight = rows.map((row) => topClass(logits, row, count) === classes[row])
+  const share = (times: (row: number) => number): number => {
+    let known = 0
+    let right = 0
+    for (const row of rows) {
+      if (classes[row]! < 0) continue
+      known += times(row)
+      if (isRight[row]) right += times(row)
+    }
+    return right / known
+  }
+  const values: number[] = []
+  forEachResample(rows.length, options, (times) => values.push(share((row) => times[row]!)))
+  return { value: share(() => 1), resamples: values }
 }
