@@ -1,4 +1,5 @@
 /** Observations with labels as the feeds of a training graph. */
+import { taskOf } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
 import { type PackedTokens, packTokens, placeCount, type TensorFeed } from '#shared/tokens/batch.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
@@ -9,7 +10,7 @@ export type TrainingBatch = {
   readonly rows: readonly TokenSet[]
   /** [observations × labels]: 1, 0, or NaN for unknown. */
   readonly labels: Float32Array
-  /** [labels]: weight of a label that is 1, and of one that is 0. */
+  /** [labels]: weight of a label that is 1, and of one that is 0. The single-label task weighs nothing. */
   readonly positiveWeight: Float32Array
   readonly negativeWeight: Float32Array
 }
@@ -23,7 +24,7 @@ export const packTrainingBatch = (config: ModelConfig, layout: TokenLayout, batc
   assert(count > 0, 'a batch has observations')
   return {
     ...(config.mode === 'drop' ? dropFeeds(layout, count, packed) : replaceFeeds(layout, batch.rows, packed)),
-    ...labelFeeds(config.labels, count, batch),
+    ...(taskOf(config) === 'single-label' ? classFeeds : labelFeeds)(config.labels, count, batch),
   }
 }
 
@@ -106,10 +107,19 @@ const replaceFeeds = (layout: TokenLayout, rows: readonly TokenSet[], packed: Pa
   }
 }
 
+const assertFilled = (labels: number, count: number, { labels: given }: TrainingBatch): void =>
+  assert(given.length === count * labels, 'labels fill the batch', { labels, count, given: given.length })
+
+/** 1 for the class of each observation; all 0 when it is unknown. */
+const classFeeds = (labels: number, count: number, batch: TrainingBatch): Feeds => {
+  assertFilled(labels, count, batch)
+  return { target: { data: batch.labels.map((y) => (y === 1 ? 1 : 0)), shape: [count, labels] } }
+}
+
 /** Weights of the two terms of the loss; both 0 for an unknown label. */
 const labelFeeds = (labels: number, count: number, batch: TrainingBatch): Feeds => {
   const { positiveWeight, negativeWeight } = batch
-  assert(batch.labels.length === count * labels, 'labels fill the batch', { labels, count, given: batch.labels.length })
+  assertFilled(labels, count, batch)
   assert(positiveWeight.length === labels && negativeWeight.length === labels, 'each label has its weights', { labels })
   const positive = new Float32Array(count * labels)
   const negative = new Float32Array(count * labels)

@@ -3,10 +3,12 @@
  * the feeds of `packTrainingBatch`; outputs are `loss`, `logits` [B, labels] (for tests and curves) and the
  * gradient `d.<parameter>` of each.
  */
+import { taskOf } from '#shared/domain/task.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { backward } from '../graph/backward.ts'
-import { addInput, addOutput, createGraph, type Graph } from '../graph/graph.ts'
+import { addInput, addOutput, createGraph, type Graph, type Tensor } from '../graph/graph.ts'
 import { binaryCrossEntropy } from '../graph/layers/binary-cross-entropy.ts'
+import { crossEntropy } from '../graph/layers/cross-entropy.ts'
 import { encodeProgram } from '../graph/onnx-file.ts'
 import { type Program, toProgram } from '../graph/program.ts'
 import { type Assembly, assembleTokens, blockRows } from './assembly.ts'
@@ -66,6 +68,13 @@ const replaceInputs = (
   }
 }
 
+const lossOf = (graph: Graph, config: ModelConfig, logits: Tensor): Tensor => {
+  const labelInput = (name: string): Tensor => addInput(graph, name, 'float32', ['B', config.labels])
+  return taskOf(config) === 'single-label'
+    ? crossEntropy(logits, labelInput('target'))
+    : binaryCrossEntropy(logits, labelInput('positive'), labelInput('negative'))
+}
+
 export const trainingProgram = (config: ModelConfig, layout: TokenLayout): Program => {
   assertConfig(config)
   const graph = createGraph()
@@ -74,9 +83,7 @@ export const trainingProgram = (config: ModelConfig, layout: TokenLayout): Progr
   const { assembly, view } = config.mode === 'drop' ? dropInputs(graph, layout) : replaceInputs(graph, layout)
   const tokens = assembleTokens(graph, config, layout, weights, assembly)
   const logits = head(encode(tokens, view, weights, config), weights)
-  const positive = addInput(graph, 'positive', 'float32', ['B', config.labels])
-  const negative = addInput(graph, 'negative', 'float32', ['B', config.labels])
-  const loss = binaryCrossEntropy(logits, positive, negative)
+  const loss = lossOf(graph, config, logits)
   addOutput(graph, 'loss', loss)
   addOutput(graph, 'logits', logits)
   const names = table.specs.map(({ name }) => name)

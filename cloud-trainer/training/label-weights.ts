@@ -1,7 +1,10 @@
+import { taskOf } from '#shared/domain/task.ts'
+import type { TrainingSet } from '../model/training-set.ts'
+
 /**
  * Weights of the loss by label, so that the positives and the negatives of a rare label weigh the same in total:
  * a = n / (n⁺ + 1e-5) for a positive, b = a / (a − 1) for a negative, of n known labels with n⁺ positives (MaskSDM).
- * A label that lacks a class gets 0: nothing can be learned of it.
+ * A label that lacks a class gets 0: nothing can be learned of it. Classes of the single-label task are not weighed.
  */
 export type LabelWeights = {
   /** [labels] each. */
@@ -37,3 +40,23 @@ export const labelWeights = (labels: Float32Array, count: number): LabelWeights 
   }
   return { positive, negative, learnable, unlearnable }
 }
+
+/**
+ * The same of the single-label task, whose loss takes observations as they come: all weights are 0, and a class can be
+ * learned when an observation of the training part is of it.
+ */
+const classesSeen = (labels: Float32Array, count: number): LabelWeights => {
+  const seen = new Uint8Array(count)
+  for (let i = 0; i < labels.length; i++) if (labels[i] === 1) seen[i % count] = 1
+  const classes = Array.from(seen, (_, c) => c)
+  return {
+    positive: new Float32Array(count),
+    negative: new Float32Array(count),
+    learnable: classes.filter((c) => seen[c] === 1),
+    unlearnable: classes.filter((c) => seen[c] === 0),
+  }
+}
+
+/** What the training part of a set teaches. */
+export const weightsFor = ({ train, labels, ...set }: TrainingSet): LabelWeights =>
+  (taskOf(set) === 'single-label' ? classesSeen : labelWeights)(train.labels, labels.length)

@@ -1,4 +1,5 @@
 /** What a run is before its first step: settings, labels that can be learned and measured, first weights. */
+import { taskOf } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
@@ -6,7 +7,7 @@ import { openStrategy } from '../masking/strategy.ts'
 import { evaluatedLabels } from '../metrics/auc.ts'
 import { initialWeights, parameterTable } from '../model/parameters.ts'
 import type { TrainingSet } from '../model/training-set.ts'
-import { type LabelWeights, labelWeights } from './label-weights.ts'
+import { type LabelWeights, weightsFor } from './label-weights.ts'
 import type { RunPlan } from './run.ts'
 import { hashOfWeights, thisEngine } from './settings.ts'
 import type { TrainOptions } from './train.ts'
@@ -24,6 +25,7 @@ export const planOf = (options: TrainOptions): RunPlan => {
     model: config.labels,
     set: set.labels.length,
   })
+  assert(taskOf(config) === taskOf(set), 'the model has the task of the set', { model: config.task, set: set.task })
   const count = set.train.rows.length
   const tokens = tokensByModality(set.layout)
   return {
@@ -55,19 +57,48 @@ export const firstWeights = ({ config, set, seed, startFrom }: TrainOptions, { t
   return startFrom
 }
 
-export const learnableLabels = ({ train, labels }: TrainingSet): LabelWeights => {
-  const weights = labelWeights(train.labels, labels.length)
+export const learnableLabels = (set: TrainingSet): LabelWeights => {
+  const weights = weightsFor(set)
+  if (taskOf(set) === 'single-label') {
+    requireOneClass(set)
+    if (weights.learnable.length > 1) return weights
+    throw new TrainingError('unusable-set', 'the training part has fewer than two classes', {
+      hint: 'Give it observations of another class.',
+    })
+  }
   if (weights.learnable.length > 0) return weights
   throw new TrainingError('unusable-set', 'no label has both a positive and a negative in the training part', {
     hint: 'Label more observations, absences too.',
   })
 }
 
-/** Labels by index that the scores are the mean of: learnable, and with both classes in the validation part. */
-export const measurableLabels = (
-  { validation, labels }: TrainingSet,
-  { learnable }: LabelWeights,
-): readonly number[] => {
+/** What a softmax could not answer is a fault of the set, in whichever part it stands. */
+const requireOneClass = ({ train, validation, test, labels }: TrainingSet): void => {
+  for (const [part, examples] of Object.entries({ train, validation, test })) {
+    for (const [i, id] of (examples?.ids ?? []).entries()) {
+      const own = examples!.labels.subarray(i * labels.length, (i + 1) * labels.length)
+      const classes = own.reduce((sum, y) => sum + (y === 1 ? 1 : 0), 0)
+      if (classes < 2) continue
+      throw new TrainingError('unusable-set', `observation ${id} of the ${part} part has ${classes} classes, not one`, {
+        hint: 'Use the multi-label task for observations with several labels.',
+      })
+    }
+  }
+}
+
+/**
+ * Labels by index that the scores are the mean of: learnable, and with both classes in the validation part. In the
+ * single-label task the classes that can be learned and occur there; Top-1 counts every observation all the same.
+ */
+export const measurableLabels = (set: TrainingSet, { learnable }: LabelWeights): readonly number[] => {
+  const { validation, labels } = set
+  if (taskOf(set) === 'single-label') {
+    const classes = learnable.filter((c) => occurs(validation.labels, c, labels.length))
+    if (classes.length > 0) return classes
+    throw new TrainingError('unusable-set', 'no class that can be learned occurs in the validation part', {
+      hint: 'Give the validation part observations of the classes of the training part.',
+    })
+  }
   const measurable = evaluatedLabels(validation.labels, labels.length).filter((c) => learnable.includes(c))
   if (measurable.length > 0) return measurable
   throw new TrainingError(
@@ -75,4 +106,9 @@ export const measurableLabels = (
     'no label that can be learned has both a positive and a negative in the validation part',
     { hint: 'Label more observations, or give the validation part more of them.' },
   )
+}
+
+const occurs = (labels: Float32Array, label: number, count: number): boolean => {
+  for (let i = label; i < labels.length; i += count) if (labels[i] === 1) return true
+  return false
 }

@@ -6,7 +6,10 @@ export type EpochRecord = {
   readonly epoch: number
   /** Mean of the steps' losses, each under the masks of its step. */
   readonly loss: number
-  /** s_m by modality: macro AUC (0 to 1) on the validation part with that modality alone visible. */
+  /**
+   * s_m by modality: macro AUC, or Top-1 in the single-label task (0 to 1), on the validation part with that modality
+   * alone visible.
+   */
   readonly scores: readonly number[]
   /** The same with everything visible. */
   readonly all: number

@@ -1,30 +1,35 @@
 /** How well the model does, on the validation part, with one modality alone and with everything. */
+import { taskOf } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
-import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { macroAuc } from '../metrics/auc.ts'
+import { top1 } from '../metrics/top1.ts'
 import { modalitySubset } from '../model/subset.ts'
+import type { TrainingSet } from '../model/training-set.ts'
 import type { Crew } from './crew.ts'
 import type { SharedExamples } from './shared-examples.ts'
 
 export type Scores = {
-  /** By modality: macro AUC, 0 to 1. */
+  /** By modality: macro AUC, or Top-1 in the single-label task; 0 to 1. */
   readonly single: readonly number[]
   readonly all: number
 }
 
-/** `evaluated`: labels by index that have both classes in the validation part. */
+/** `evaluated`: labels by index that have both classes in the validation part; Top-1 is of all classes. */
 export const scoreModalities = async (
   crew: Crew,
   weights: Float32Array,
-  layout: TokenLayout,
+  { layout, labels, ...set }: TrainingSet,
   validation: SharedExamples,
-  labels: number,
   evaluated: readonly number[],
 ): Promise<Scores> => {
   const singles = layout.modalities.map((_, m) => modalitySubset(layout, [m], 'single').hidden)
   const everything = new Uint8Array(layout.slots.length)
   const results = await crew.logits(weights, [...singles, everything])
-  const scores = results.map((logits) => macroAuc(logits, validation.labels, labels, evaluated))
+  const scores = results.map((logits) =>
+    taskOf(set) === 'single-label'
+      ? top1(logits, validation.labels, labels.length)
+      : macroAuc(logits, validation.labels, labels.length, evaluated),
+  )
   assert(scores.every(Number.isFinite), 'scores are finite', { scores })
   return { single: scores.slice(0, -1), all: scores.at(-1)! }
 }

@@ -59,13 +59,13 @@ export const endEpoch = async (
   crew: Crew,
   run: Run,
   plan: RunPlan,
-  { layout, labels }: TrainingSet,
+  set: TrainingSet,
   validation: SharedExamples,
   evaluated: readonly number[],
 ): Promise<EpochRecord> => {
   const startedMs = performance.now()
   const weights = averagedWeights(run.optimizer)
-  const scores = await scoreModalities(crew, weights, layout, validation, labels.length, evaluated)
+  const scores = await scoreModalities(crew, weights, set, validation, evaluated)
   const selection = selectionScore(scores)
   const epoch = run.records.length + 1
   const record: EpochRecord = {

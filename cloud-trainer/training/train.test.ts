@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { randomStream } from '#shared/std/random.ts'
 import { exampleTrainingSet } from '#test/support/example-training-set.ts'
 import { defaultModelConfig, type ModelConfig } from '../model/config.ts'
@@ -205,6 +205,72 @@ test('sets that teach or measure nothing are refused; labels that lack a class a
   })
   const partly = await train(optionsOf({ set: withLabels('train', (i) => (i % 3 === 1 ? 1 : Number.NaN)), epochs: 1 }))
   expect(partly.unlearnable).toEqual(['species 1'])
+})
+
+describe('the single-label task', () => {
+  const classes = exampleTrainingSet({
+    task: 'single-label',
+    modalities: [
+      { name: 'weather', tokens: 4, noise: 0.3 },
+      { name: 'sound', tokens: 4, noise: 1, missing: 0.3 },
+    ],
+    labels: 4,
+    train: 240,
+    validation: 200,
+    seed: 11,
+  })
+  const single = (changes: Partial<TrainOptions> = {}) =>
+    optionsOf({ set: classes, config: configOf(4, { task: 'single-label', width: 32 }), ...changes })
+
+  test('is learned: Top-1 far above chance with everything, and less with the noisier modality', async () => {
+    const { epochs, unlearnable } = await train(single({ epochs: 25, batchSize: 32, learningRate: 1e-2 }))
+    const [weather, sound] = epochs.at(-1)!.scores
+    // Chance is a quarter, and a step of a Top-1 over 200 observations is 0.005.
+    expect(epochs.at(-1)!.all).toBeGreaterThan(0.7)
+    expect(weather).toBeGreaterThan(0.65)
+    expect(sound).toBeGreaterThan(0.35)
+    expect(sound).toBeLessThan(weather!)
+    for (const { scores, all } of epochs)
+      for (const s of [...scores, all]) expect(s * 200).toBeCloseTo(Math.round(s * 200), 9)
+    expect(epochs[0]!.loss).toBeLessThan(1.5 * Math.log(4))
+    expect(epochs.at(-1)!.loss).toBeLessThan(epochs[0]!.loss)
+    expect(unlearnable).toEqual([])
+  })
+
+  test('stopped and gone on, gives the same bits', () =>
+    withFolder(async (folder) => {
+      const options = single({ folder, workers: 2, epochs: 2 })
+      const whole = await train({ ...options, folder: null })
+      await stopAfter(5, options)
+      expect((await train(options)).weights).toEqual(whole.weights)
+    }))
+
+  test('refuses observations of two classes, one class only, and a model of the other task', async () => {
+    const changed = (part: 'train' | 'validation', label: (y: number, i: number) => number): TrainingSet => ({
+      ...classes,
+      [part]: { ...classes[part], labels: classes[part].labels.map(label) },
+    })
+    const refused = async (set: TrainingSet, message: string) =>
+      expect(train(single({ set }))).rejects.toMatchObject({
+        code: 'unusable-set',
+        message: expect.stringContaining(message),
+      })
+    await refused(
+      changed('validation', (y, i) => (i < 8 ? 1 : y)),
+      'observation validation-0 of the validation part has 4 classes',
+    )
+    await refused(
+      changed('train', (_, i) => (i % 4 === 2 ? 1 : 0)),
+      'fewer than two classes',
+    )
+    await refused(
+      changed('validation', () => Number.NaN),
+      'validation part',
+    )
+    await expect(train(single({ config: configOf(4) }))).rejects.toThrow('the task of the set')
+    const unseen = changed('train', (y, i) => (i % 4 === 3 ? 0 : y))
+    expect((await train(single({ set: unseen, epochs: 1 }))).unlearnable).toEqual(['species 3'])
+  })
 })
 
 test('a gradient that is not finite ends the run before its step, naming the tensors', async () => {

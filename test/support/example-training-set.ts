@@ -2,6 +2,7 @@
 
 import type { Examples, TrainingSet } from '#cloud/model/training-set.ts'
 import { sha256Hex } from '#shared/bundle/hash.ts'
+import type { Task } from '#shared/domain/task.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 
@@ -15,6 +16,8 @@ type ExampleModality = {
 }
 
 export type ExampleSetOptions = {
+  /** Multi-label when absent. */
+  readonly task?: Task
   readonly modalities: readonly ExampleModality[]
   readonly labels: number
   readonly train: number
@@ -35,7 +38,7 @@ const layoutOf = (modalities: readonly ExampleModality[]): TokenLayout => {
   }
 }
 
-/** One factor for each label; a label is present where its factor is above 0. */
+/** One factor for each label; a label is present where its factor is above 0, a class where it is the largest. */
 const examplesOf = (options: ExampleSetOptions, part: 'train' | 'validation'): Examples => {
   const random = randomStream(options.seed, part)
   const count = options[part]
@@ -43,7 +46,7 @@ const examplesOf = (options: ExampleSetOptions, part: 'train' | 'validation'): E
   const rows = Array.from({ length: count }, (_, i): TokenSet => {
     const factors = Array.from({ length: options.labels }, random.normal)
     labels.set(
-      factors.map((factor) => (factor > 0 ? 1 : 0)),
+      factors.map((factor) => (factor > (options.task === 'single-label' ? second(factors) : 0) ? 1 : 0)),
       i * options.labels,
     )
     const shown = options.modalities.flatMap(({ tokens, noise, missing = 0 }) => {
@@ -61,7 +64,10 @@ const examplesOf = (options: ExampleSetOptions, part: 'train' | 'validation'): E
   return { ids: rows.map((_, i) => `${part}-${i}`), rows, labels }
 }
 
+const second = (factors: readonly number[]): number => factors.toSorted((a, b) => b - a)[1]!
+
 export const exampleTrainingSet = (options: ExampleSetOptions): TrainingSet => ({
+  ...(options.task === undefined ? {} : { task: options.task }),
   specs: options.modalities.map(({ name, tokens }) => ({
     kind: 'tabular',
     name,

@@ -21,6 +21,7 @@ import {
   gather,
   gelu,
   layerNormalization,
+  logSoftmax,
   matMul,
   mean,
   multiply,
@@ -40,6 +41,7 @@ import { interpret } from '../interpret.ts'
 import { activationLinear } from './activation-linear.ts'
 import { attention, keyBias } from './attention.ts'
 import { binaryCrossEntropy } from './binary-cross-entropy.ts'
+import { crossEntropy } from './cross-entropy.ts'
 import { layerNorm } from './layer-norm.ts'
 import { groupLinear, linear } from './linear.ts'
 import { EPSILON, normLinear } from './norm-linear.ts'
@@ -193,6 +195,12 @@ const CASES: readonly LayerCase[] = [
       return divide(reshape(sum(terms, [0, 1]), []), 12)
     },
   },
+  {
+    name: 'crossEntropy, of one observation without a class too',
+    operands: [floats(random, [3, 4], -4, 4), hidden([0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0], [3, 4])],
+    layer: ([z, target]) => crossEntropy(z!, target!),
+    plain: ([z, target]) => divide(reshape(negate(sum(multiply(target!, logSoftmax(z!)), [0, 1])), []), 3),
+  },
 ]
 
 const parametersOf = (operands: readonly Operand[]): readonly string[] =>
@@ -240,6 +248,21 @@ test('the cross-entropy of hopeless logits is finite, with the slope of its tail
   })
   expect(loss!.data[0]).toBeCloseTo((200 + 3 * 200) / 4, 3)
   expect(Array.from(gradient!.data)).toEqual([0.25, -0.75, 0, 0])
+})
+
+test('the cross-entropy of hopeless classes is finite, with the slope of its tail', async () => {
+  const z = hidden([300, -300, 0, -300, 300, 0], [2, 3])
+  const operands = [{ ...z, parameter: true }, hidden([0, 1, 0, 0, 1, 0], [2, 3])]
+  const { program, feeds } = differentiate(
+    operands,
+    ([logits, target]) => crossEntropy(logits!, target!),
+    randomStream(7, 'tail'),
+  )
+  const ones = { ...feeds, weights: { shape: [], data: Float64Array.of(1) } }
+  const { loss, 'd.p0': gradient } = await runOnRuntime(program, ones)
+  expect(loss!.data[0]).toBeCloseTo(300, 3)
+  expect(interpret(program, ones).loss!.data[0]).toBeCloseTo(300, 12)
+  expect(Array.from(gradient!.data, (slope) => slope + 0)).toEqual([0.5, -0.5, 0, 0, 0, 0])
 })
 
 test('an operand that nobody asks a gradient for costs no node', () => {
