@@ -2,8 +2,8 @@
  * What the stations sent and people labelled, as a data set.
  *
  * Labels of one observation may contradict each other: for each taxon the label that arrived last and names it holds,
- * so a correction corrects. Training and validation are apart in time: a block is one deployment on one day, and
- * hours that lie side by side never stand on both sides. A block's part follows from its name alone, so it stays the
+ * so a correction corrects. Training and validation are apart in time: a block is one deployment on one day, so hours
+ * that lie side by side stand on the same side, those around midnight (UTC) excepted. A block's part follows from its name alone, so it stays the
  * same when data are added, and a model that goes on training never meets its validation part.
  */
 import { createHash } from 'node:crypto'
