@@ -5,15 +5,31 @@ import { realNumber, UsageError, wholeNumber } from './command-line.ts'
 import { defaultModelConfig, type ModelConfig } from './model/config.ts'
 import { DEFAULT_TRAINING, type TrainOptions } from './training/train.ts'
 
+const kappa = z.number().positive().exactOptional()
+const cornerMass = z
+  .number()
+  .min(0)
+  .max(1 / 2)
+  .exactOptional()
+const rate = z.number().min(0).max(1).exactOptional()
+const exponent = z.number().nonnegative().exactOptional()
+
 const strategySchema = z.discriminatedUnion('name', [
   z.object({
     name: z.literal('miam'),
-    kappa: z.number().positive().exactOptional(),
-    lambdaScore: z.number().nonnegative().exactOptional(),
-    lambdaSpeed: z.number().nonnegative().exactOptional(),
+    kappa,
+    lambdaScore: exponent,
+    lambdaSpeed: exponent,
+    cornerMass,
+    smoothing: z.number().min(0).lt(1).exactOptional(),
   }),
+  z.object({ name: z.literal('beta-hypercube'), kappa, cornerMass }),
+  z.object({ name: z.literal('uniform-hypercube') }),
   z.object({ name: z.literal('uniform') }),
-  z.object({ name: z.literal('dropout'), rate: z.number().min(0).max(1).exactOptional() }),
+  z.object({ name: z.literal('constant'), rate }),
+  z.object({ name: z.literal('dirichlet'), alpha: z.number().positive().exactOptional() }),
+  z.object({ name: z.literal('dropout'), rate }),
+  z.object({ name: z.literal('opm'), rate, lambda: exponent }),
   z.object({ name: z.literal('none') }),
 ])
 
@@ -45,12 +61,51 @@ export const recipeSchema = z.object({
 
 export type Recipe = z.infer<typeof recipeSchema>
 
+const STRATEGY_OPTIONS = [
+  'kappa',
+  'lambda-score',
+  'lambda-speed',
+  'corner-mass',
+  'smoothing',
+  'rate',
+  'alpha',
+  'lambda-opm',
+] as const
+
+type StrategyName = Recipe['strategy']['name']
+type StrategyOption = (typeof STRATEGY_OPTIONS)[number]
+
+/** Parameters of each strategy: the option of the command line, and the name in its record. */
+const STRATEGY_PARAMETERS = {
+  miam: {
+    kappa: 'kappa',
+    'lambda-score': 'lambdaScore',
+    'lambda-speed': 'lambdaSpeed',
+    'corner-mass': 'cornerMass',
+    smoothing: 'smoothing',
+  },
+  'beta-hypercube': { kappa: 'kappa', 'corner-mass': 'cornerMass' },
+  'uniform-hypercube': {},
+  uniform: {},
+  constant: { rate: 'rate' },
+  dirichlet: { alpha: 'alpha' },
+  dropout: { rate: 'rate' },
+  opm: { rate: 'rate', 'lambda-opm': 'lambda' },
+  none: {},
+} as const satisfies { readonly [Name in StrategyName]: Readonly<Partial<Record<StrategyOption, string>>> }
+
+const STRATEGY_NAMES = Object.keys(STRATEGY_PARAMETERS) as readonly StrategyName[]
+
 export const RECIPE_OPTIONS = {
-  strategy: z.enum(['miam', 'uniform', 'dropout', 'none']).default('miam'),
+  strategy: z.enum(STRATEGY_NAMES).default('miam'),
   kappa: realNumber({ above: 0 }).optional(),
   'lambda-score': realNumber({ least: 0 }).optional(),
   'lambda-speed': realNumber({ least: 0 }).optional(),
+  'corner-mass': realNumber({ least: 0, most: 1 / 2 }).optional(),
+  smoothing: realNumber({ least: 0, most: 0.99 }).optional(),
   rate: realNumber({ least: 0, most: 1 }).optional(),
+  alpha: realNumber({ above: 0 }).optional(),
+  'lambda-opm': realNumber({ least: 0 }).optional(),
   'mask-mode': z.enum(['drop', 'replace']).default('drop'),
   seed: wholeNumber({ least: 0 }).default(1),
   epochs: wholeNumber({ least: 1 }).default(DEFAULT_TRAINING.epochs),
@@ -71,11 +126,17 @@ export const RECIPE_OPTIONS = {
 export type RecipeValues = z.output<z.ZodObject<typeof RECIPE_OPTIONS>>
 
 export const RECIPE_HELP = `
-  --strategy NAME      miam (default), uniform, dropout or none: how inputs are hidden in training
-  --kappa N            of miam: how sharp the corners are (default 10)
+  --strategy NAME      how inputs are hidden in training: miam (default), beta-hypercube, uniform-hypercube, uniform,
+                       constant, dirichlet, dropout, opm or none
+  --kappa N            of miam and beta-hypercube: how sharp the corners are (default 10)
+  --corner-mass P      of the same: weight of "all visible" and of "all hidden", each (default 0.25, at most 0.5)
   --lambda-score N     of miam: weight of the score imbalance (default 1)
   --lambda-speed N     of miam: weight of the speed imbalance (default 1)
-  --rate P             of dropout: probability that a modality is hidden (default 0.1)
+  --smoothing A        of miam: share of the past in the scores it looks at (default 0, at most 0.99)
+  --rate P             of constant: probability that a token is hidden (default 0.75); of dropout: that a modality is
+                       (default 0.1); of opm: the same before scores, and what they scale after (default 0.5)
+  --alpha A            of dirichlet (default 1)
+  --lambda-opm N       of opm: how far the rate rises for a strong modality, to rate · (1 + N) (default 0.5)
   --mask-mode MODE     drop (default): hidden tokens leave the sequence; replace: a learned vector stands in
   --seed N             of everything random (default 1)
   --epochs N           (default ${DEFAULT_TRAINING.epochs})
@@ -92,22 +153,17 @@ export const RECIPE_HELP = `
   --workers N          threads (default: all cores); equal bits need an equal number
   --resamples N        of the bootstrap behind the intervals (default 200)`
 
+/** Throws a UsageError for a parameter that the chosen strategy does not have: it would do nothing. */
 const strategyOf = (values: RecipeValues): Recipe['strategy'] => {
-  const given = <K extends string>(name: K, value: number | undefined) =>
-    (value === undefined ? {} : { [name]: value }) as { [key in K]?: number }
-  switch (values.strategy) {
-    case 'miam':
-      return {
-        name: 'miam',
-        ...given('kappa', values.kappa),
-        ...given('lambdaScore', values['lambda-score']),
-        ...given('lambdaSpeed', values['lambda-speed']),
-      }
-    case 'dropout':
-      return { name: 'dropout', ...given('rate', values.rate) }
-    default:
-      return { name: values.strategy }
+  const own: Readonly<Partial<Record<StrategyOption, string>>> = STRATEGY_PARAMETERS[values.strategy]
+  const given = STRATEGY_OPTIONS.filter((option) => values[option] !== undefined)
+  const foreign = given.find((option) => !Object.hasOwn(own, option))
+  if (foreign !== undefined) {
+    const owners = STRATEGY_NAMES.filter((name) => Object.hasOwn(STRATEGY_PARAMETERS[name], foreign))
+    throw new UsageError(`--${foreign} is no parameter of "${values.strategy}", but of ${owners.join(', ')}`)
   }
+  const parameters = Object.fromEntries(given.map((option) => [own[option]!, values[option]]))
+  return strategySchema.parse({ name: values.strategy, ...parameters })
 }
 
 /** Throws a UsageError when the values contradict one another. */

@@ -28,12 +28,12 @@ const distribution = (p: number, w: number, pi = 0.5): number =>
 
 const corners = (modalities: number, singleToken: boolean, draws = DRAWS): readonly (readonly boolean[])[] => {
   const { uniform } = randomStream(modalities, singleToken ? 'single' : 'standard')
-  return range(draws).map(() => drawCorner(modalities, singleToken, uniform))
+  return range(draws).map(() => drawCorner(modalities, { cornerMass: 1 / 4, singleToken }, uniform))
 }
 
-const vectors = (lnW: readonly number[], options: { kappa?: number; singleToken?: boolean; seed?: number } = {}) => {
-  const { uniform } = randomStream(options.seed ?? 1, 'vectors')
-  return range(DRAWS).map(() => drawHypercube(lnW, options.kappa ?? KAPPA, options.singleToken ?? false, uniform))
+const vectors = (lnW: readonly number[], { kappa = KAPPA, singleToken = false, cornerMass = 1 / 4 } = {}) => {
+  const { uniform } = randomStream(1, 'vectors')
+  return range(DRAWS).map(() => drawHypercube(lnW, { kappa, cornerMass, singleToken }, uniform))
 }
 
 /** Shares of the draws against probabilities. */

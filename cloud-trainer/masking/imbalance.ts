@@ -1,7 +1,10 @@
 /** From the scores of single modalities to the weights w_m that lean the masking against strong and idle ones. */
 import { assert } from '#shared/std/assert.ts'
 
-/** Scores s_m (fractions, 0 to 1) of the last two epochs; null where there was none. It is all that strategies remember. */
+/**
+ * Scores s_m (fractions, 0 to 1) of the last two epochs, smoothed where a strategy smooths; null where there was none.
+ * It is all that strategies remember.
+ */
 export type ScoreHistory = {
   readonly previous: readonly number[] | null
   readonly last: readonly number[] | null
@@ -34,9 +37,11 @@ export const FLOOR = 1e-3
 /** w = 1000 at κ = 10 hides practically always; more changes nothing but risks infinities. */
 export const LN_W_LIMIT = Math.log(1000)
 
-export const withScores = (history: ScoreHistory, scores: readonly number[]): ScoreHistory => {
+/** `smoothing` a: what is remembered is a·s(t−1) + (1 − a)·s(t), starting at the first score; 0 remembers the scores. */
+export const withScores = (history: ScoreHistory, scores: readonly number[], smoothing = 0): ScoreHistory => {
   assert(scores.every(Number.isFinite), 'scores are finite', { scores })
-  return { previous: history.last, last: scores }
+  const { last } = history
+  return { previous: last, last: last ? scores.map((s, m) => smoothing * last[m]! + (1 - smoothing) * s) : scores }
 }
 
 /** ln of each value over the geometric mean of all, in the log domain: no product under- or overflows. */

@@ -15,6 +15,8 @@ test('every parameter is written out, defaults too', () => {
     kappa: 10,
     lambdaScore: 1,
     lambdaSpeed: 0,
+    cornerMass: 0.25,
+    smoothing: 0,
   })
   expect(openStrategy({ name: 'dropout' }, TOKENS).parameters).toEqual({ name: 'dropout', rate: 0.1 })
   expect(openStrategy({ name: 'uniform' }, TOKENS).parameters).toEqual({ name: 'uniform' })

@@ -3,30 +3,41 @@
  * hidden (0 = all visible, 1 = all hidden). Everything else of training is the same for all strategies. One p is
  * drawn for each batch and shared by its observations; `token-mask.ts` turns it into masks.
  */
-import { assert, assertNever } from '#shared/std/assert.ts'
+import { assert } from '#shared/std/assert.ts'
 import type { Random } from '#shared/std/random.ts'
-import { drawHypercube } from './hypercube.ts'
-import {
-  type Imbalance,
-  type ImbalanceOptions,
-  imbalanceOf,
-  NO_SCORES,
-  type ScoreHistory,
-  withScores,
-} from './imbalance.ts'
+import { DEFAULT_CORNER_MASS } from './hypercube.ts'
+import { type Imbalance, NO_SCORES, type ScoreHistory, withScores } from './imbalance.ts'
+import { lawOf } from './laws.ts'
 
+/** Defaults are in `laws.ts`; what a run used is in its record. */
 export type StrategyOptions =
-  /** Imbalance-aware masking. `kappa` > 0 sharpens the corners; both lambdas 0 is the static Beta hypercube. */
+  /** Imbalance-aware masking: the Beta hypercube leant against strong and idle modalities. */
   | {
       readonly name: 'miam'
+      /** > 0, sharpens the corners. */
       readonly kappa?: number
+      /** Exponents ≥ 0 of the two imbalance ratios; both 0 is the Beta hypercube. */
       readonly lambdaScore?: number
       readonly lambdaSpeed?: number
+      /** Weight of each corner where all modalities agree, 0 to 1/2. */
+      readonly cornerMass?: number
+      /** Weight of the past in an exponential average of the scores, 0 to below 1; 0: none. */
+      readonly smoothing?: number
     }
+  /** A Beta distribution at each corner of the hypercube, whatever the scores are. */
+  | { readonly name: 'beta-hypercube'; readonly kappa?: number; readonly cornerMass?: number }
+  /** p_m ~ U(0, 1), independently. */
+  | { readonly name: 'uniform-hypercube' }
   /** One u ~ U(0, 1) for all modalities (MaskSDM). */
   | { readonly name: 'uniform' }
+  /** p_m = `rate` for all modalities. */
+  | { readonly name: 'constant'; readonly rate?: number }
+  /** p ~ Dirichlet(α, …, α), α > 0 (4M, MultiMAE). Of two modalities at least. */
+  | { readonly name: 'dirichlet'; readonly alpha?: number }
   /** Modality dropout (Neverova et al. 2016): each modality is hidden as a whole, with probability `rate`. */
   | { readonly name: 'dropout'; readonly rate?: number }
+  /** Strong modalities are hidden as a whole (Wei et al. 2024): q_base is `rate`, λ_o `lambda`. */
+  | { readonly name: 'opm'; readonly rate?: number; readonly lambda?: number }
   | { readonly name: 'none' }
 
 export type MaskingStrategy = {
@@ -36,59 +47,28 @@ export type MaskingStrategy = {
   readonly draw: (random: Random) => readonly number[]
   /** To be told the scores s_m (fractions) after each epoch, before the next batch is drawn. */
   readonly scored: (scores: readonly number[]) => void
-  /** What acts on the batches drawn now; null for a strategy that no score changes. */
+  /** What leans the batches drawn now; null for every strategy but MIAM. */
   readonly imbalance: () => Imbalance | null
   /** All that it remembers, as plain data: `openStrategy` with it continues exactly. */
   readonly state: () => ScoreHistory
 }
 
-/** κ and λ of the paper's milder setting; the rate is that of the authors' demonstration. */
-const DEFAULTS = { kappa: 10, lambdaScore: 1, lambdaSpeed: 1, rate: 0.1 }
+/** Why a strategy can't be had with so many modalities; null when it can. */
+export const refusalOf = ({ name }: StrategyOptions, modalities: number): string | null =>
+  name === 'dirichlet' && modalities === 1
+    ? 'with a single modality the strategy "dirichlet" would hide every token of every batch'
+    : null
 
-type Law = Pick<MaskingStrategy, 'parameters'> & {
-  readonly draw: (imbalance: Imbalance | null, random: Random) => readonly number[]
-  /** Null for a law that no score changes. */
-  readonly leaning: ImbalanceOptions | null
+/** Parameters that records of older runs lack, with the values that were then built in. */
+const FORMERLY_BUILT_IN: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  miam: { cornerMass: DEFAULT_CORNER_MASS, smoothing: 0 },
 }
 
-/** `tokens`: tokens of each modality. */
-const miam = (options: Extract<StrategyOptions, { name: 'miam' }>, tokens: readonly number[]): Law => {
-  const { kappa = DEFAULTS.kappa, lambdaScore = DEFAULTS.lambdaScore, lambdaSpeed = DEFAULTS.lambdaSpeed } = options
-  assert(kappa > 0 && Number.isFinite(kappa), 'kappa is positive', { kappa })
-  assert(lambdaScore >= 0 && lambdaSpeed >= 0, 'the lambdas are not negative', { lambdaScore, lambdaSpeed })
-  const singleToken = tokens.every((count) => count === 1)
-  return {
-    parameters: { name: 'miam', kappa, lambdaScore, lambdaSpeed },
-    leaning: { lambdaScore, lambdaSpeed },
-    draw: (imbalance, random) => drawHypercube(imbalance!.lnW, kappa, singleToken, random.uniform),
-  }
-}
-
-const lawOf = (options: StrategyOptions, tokens: readonly number[]): Law => {
-  switch (options.name) {
-    case 'miam':
-      return miam(options, tokens)
-    case 'uniform':
-      return {
-        parameters: { name: 'uniform' },
-        leaning: null,
-        draw: (_, random) => new Array<number>(tokens.length).fill(random.uniform()),
-      }
-    case 'dropout': {
-      const { rate = DEFAULTS.rate } = options
-      assert(rate >= 0 && rate <= 1, 'a rate is a probability', { rate })
-      return {
-        parameters: { name: 'dropout', rate },
-        leaning: null,
-        draw: (_, random) => tokens.map(() => (random.uniform() < rate ? 1 : 0)),
-      }
-    }
-    case 'none':
-      return { parameters: { name: 'none' }, leaning: null, draw: () => tokens.map(() => 0) }
-    default:
-      return assertNever(options)
-  }
-}
+/** The parameters of a strategy as a run of today would record them. */
+export const completeParameters = (recorded: MaskingStrategy['parameters']): MaskingStrategy['parameters'] => ({
+  ...FORMERLY_BUILT_IN[String(recorded.name)],
+  ...recorded,
+})
 
 /** `tokens`: number of tokens of each modality, in the model's order. Refuses parameters out of range. */
 export const openStrategy = (
@@ -97,19 +77,20 @@ export const openStrategy = (
   state: ScoreHistory = NO_SCORES,
 ): MaskingStrategy => {
   assert(tokens.length > 0 && tokens.every((count) => count > 0), 'each modality has tokens', { tokens })
-  const law = lawOf(options, tokens)
+  const refusal = refusalOf(options, tokens.length)
+  assert(refusal === null, refusal ?? '')
+  const { parameters, smoothing, after } = lawOf(options, tokens)
   let history = state
-  const imbalance = () => law.leaning && imbalanceOf(history, law.leaning, tokens.length)
-  let current = imbalance()
+  let law = after(history)
   return {
-    parameters: law.parameters,
-    draw: (random) => law.draw(current, random),
+    parameters,
+    draw: (random) => law.draw(random),
     scored: (scores) => {
       assert(scores.length === tokens.length, 'one score for each modality', { scores, modalities: tokens.length })
-      history = withScores(history, scores)
-      current = imbalance()
+      history = withScores(history, scores, smoothing)
+      law = after(history)
     },
-    imbalance: () => current,
+    imbalance: () => law.imbalance,
     state: () => history,
   }
 }

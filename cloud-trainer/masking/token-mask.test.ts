@@ -3,6 +3,9 @@ import { randomStream } from '#shared/std/random.ts'
 import { drawHypercube } from './hypercube.ts'
 import { drawTokenMasks } from './token-mask.ts'
 
+/** κ and corners as in the paper, of modalities of several tokens. */
+const BALANCED = { kappa: 10, cornerMass: 1 / 4, singleToken: false }
+
 const none = (rows: number, slots: number): readonly Uint8Array[] =>
   Array.from({ length: rows }, () => new Uint8Array(slots))
 
@@ -35,7 +38,7 @@ test('the hidden share of a modality varies between batches as p does, not as si
   const modalityOf = new Uint16Array(tokens)
   const { uniform } = randomStream(9, 'batches')
   const shares = Array.from({ length: batches }, () => {
-    const p = drawHypercube([0, 0, 0], 10, false, uniform)
+    const p = drawHypercube([0, 0, 0], BALANCED, uniform)
     return drawTokenMasks(p, modalityOf, none(batch, tokens), uniform).reduce((sum, h) => sum + h, 0) / (batch * tokens)
   })
   const expected = 0.174242 + (0.25 - 0.174242) / (batch * tokens)
@@ -54,7 +57,7 @@ test('closed forms of whole modalities: P(all hidden) and P(only the third is vi
   const wholly = [0, 0, 0]
   let onlyThird = 0
   for (let i = 0; i < draws; i++) {
-    const p = drawHypercube([0, 0, 0], 10, false, uniform)
+    const p = drawHypercube([0, 0, 0], BALANCED, uniform)
     const hidden = drawTokenMasks(p, modalityOf, none(1, modalityOf.length), uniform)
     const isWhole = tokens.map(
       (count, m) => hidden.reduce((sum, h, s) => sum + (modalityOf[s] === m ? h : 0), 0) === count,

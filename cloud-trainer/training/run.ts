@@ -1,7 +1,7 @@
 /** The state of a run, and how it is kept in a checkpoint. */
 import { z } from 'zod'
 import { type Random, randomFromState, randomStream } from '#shared/std/random.ts'
-import { type MaskingStrategy, openStrategy, type StrategyOptions } from '../masking/strategy.ts'
+import { completeParameters, type MaskingStrategy, openStrategy, type StrategyOptions } from '../masking/strategy.ts'
 import type { ParameterTable } from '../model/parameters.ts'
 import type { Checkpoint } from './checkpoint-file.ts'
 import { type OptimizerState, startOptimizer } from './optimizer.ts'
@@ -98,7 +98,7 @@ const recordSchema = z.object({
 
 const headerSchema = z.object({
   schema: z.literal('checkpoint/1'),
-  settings: z.record(z.string(), z.unknown()),
+  settings: z.looseObject({ strategy: z.record(z.string(), z.union([z.string(), z.number()])) }),
   engine: z.object({ workers: z.number(), cpu: z.string(), node: z.string(), runtime: z.string() }),
   parameters: z.array(z.object({ name: z.string(), shape: numbers, offset: z.number() })),
   optimizer: z.object({ steps: z.number(), largestRate: z.number(), squaredRates: z.number() }),
@@ -146,8 +146,9 @@ export const fromCheckpoint = (plan: RunPlan, { header, arrays }: Checkpoint): R
   const parsed = headerSchema.safeParse(header)
   if (!parsed.success) throw otherRun([`its header is not one of this version: ${z.prettifyError(parsed.error)}`])
   const { settings, parameters, engine, optimizer, streams, epoch, scores, records, best, notes } = parsed.data
+  const was = { ...settings, strategy: completeParameters(settings.strategy) }
   // Other settings make other parameters, hundreds of numbers that say no more.
-  const inSettings = differences(settings, plan.settings)
+  const inSettings = differences(was, plan.settings)
   const different = inSettings.length > 0 ? inSettings : differences(parameters, parametersOf(plan.table), 'parameters')
   if (different.length > 0) throw otherRun(different)
   const order = randomFromState(streams.order)
