@@ -19,11 +19,18 @@ export type DatasetErrorCode =
   | 'unknown-category'
   | 'outside-raster'
   | 'bad-image'
+  /** No array file, a broken one, or one with something that is not read on purpose. */
+  | 'bad-array'
   /** Too little to make a training and a validation part from. */
   | 'too-few'
 
-/** Where in the data: `row` is the line in the file, 1 for the header. */
-export type DatasetPlace = { readonly file: string; readonly row?: number; readonly column?: string }
+/** Where in the data: `row` is the line in the file, 1 for the header; `offset` counts bytes from the start. */
+export type DatasetPlace = {
+  readonly file: string
+  readonly row?: number
+  readonly column?: string
+  readonly offset?: number
+}
 
 /** Data that can't be used as they are. All codes mean: mend the data or their description, then try again. */
 export class DatasetError extends Error {
@@ -37,7 +44,10 @@ export class DatasetError extends Error {
   }
 }
 
-const placeText = ({ file, row, column }: DatasetPlace): string =>
-  [file, ...(row === undefined ? [] : [`row ${row}`]), ...(column === undefined ? [] : [`column "${column}"`])].join(
-    ', ',
-  )
+const placeText = ({ file, row, column, offset }: DatasetPlace): string =>
+  [
+    file,
+    ...(row === undefined ? [] : [`row ${row}`]),
+    ...(column === undefined ? [] : [`column "${column}"`]),
+    ...(offset === undefined ? [] : [`byte ${offset}`]),
+  ].join(', ')
