@@ -1,6 +1,7 @@
 /** `trainer evaluate`: what a bundle scores on data, subset by subset. */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { taskOf } from '#shared/domain/task.ts'
 import { openBundleModel, setFor } from './bundle-model.ts'
 import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
 import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
@@ -37,6 +38,8 @@ export const evaluateModel = async (args: readonly string[], signal: AbortSignal
   const raw = await readSource(sourceOf(values), () => {})
   await using model = await openBundleModel(resolve(values.bundle))
   const set = setFor(model, raw)
+  const task = taskOf(model.manifest)
+  if (taskOf(set) !== task) throw new UsageError(`--data: they are ${taskOf(set)}, the bundle is ${task}`)
   const part = values.part ?? (set.test === null ? 'validation' : 'test')
   const examples = set[part]
   if (examples === null || examples.ids.length === 0) throw new UsageError(`--part: the data have no ${part} part`)
@@ -45,6 +48,7 @@ export const evaluateModel = async (args: readonly string[], signal: AbortSignal
     throw new UsageError('--bundle: none of its labels has both answers in every part of these data')
   }
   const evaluation = await evaluateSubsets(model.predict, examples, subsetsToMeasure(model.layout), {
+    task,
     evaluated: known,
     seed: values.seed,
     resamples: values.resamples,
@@ -52,7 +56,7 @@ export const evaluateModel = async (args: readonly string[], signal: AbortSignal
   })
   const { scores, average, observations, evaluated } = evaluation
   process.stdout.write(
-    `${observations} observations of the ${part} part, ${evaluated.length} labels\n${scoreTable(scores, average)}\n`,
+    `${observations} observations of the ${part} part, ${evaluated.length} labels\n${scoreTable(scores, average, task)}\n`,
   )
   if (flags.has('json')) {
     const labels = evaluated.map((label) => set.labels[label]!.name)

@@ -22,7 +22,10 @@ export type KeptModel = {
 
 const keptSchema = z.object({
   schema: z.literal('kept-model/1'),
-  config: recipeSchema.shape.model.extend({ labels: z.int().positive() }),
+  config: recipeSchema.shape.model.extend({
+    labels: z.int().positive(),
+    task: z.enum(['multi-label', 'single-label']).exactOptional(),
+  }),
   specs: z.array(modalitySpecSchema).min(1),
   labels: z.array(z.object({ name: z.string(), taxonId: z.string().nullable() })).min(1),
 })

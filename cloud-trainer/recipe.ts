@@ -1,6 +1,7 @@
 /** How a model is to be trained, as data: what the command line says, and what the record of a run keeps. */
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import type { Task } from '#shared/domain/task.ts'
 import { realNumber, UsageError, wholeNumber } from './command-line.ts'
 import { defaultModelConfig, type ModelConfig } from './model/config.ts'
 import { DEFAULT_TRAINING, type TrainOptions } from './training/train.ts'
@@ -194,13 +195,27 @@ export const recipeOf = (values: RecipeValues): Recipe => {
   }
 }
 
-export const configOf = ({ model }: Recipe, labels: number): ModelConfig => ({ ...model, labels })
+/** Multi-label is left out, as `ModelConfig` wants it. */
+export const configOf = ({ model }: Recipe, labels: number, task?: Task): ModelConfig => ({
+  ...model,
+  labels,
+  ...(task === 'single-label' ? { task } : {}),
+})
 
-/** What `train` is told besides the set; `folder` holds the checkpoints. */
+type TrainingPlace = {
+  /** Of the set, and its task. */
+  readonly labels: number
+  readonly task?: Task | undefined
+  /** Of the checkpoints. */
+  readonly folder: string
+  readonly startFrom?: Float32Array | null
+}
+
+/** What `train` is told besides the set. */
 export const trainingOf = (
   recipe: Recipe,
-  { labels, folder, startFrom = null }: { labels: number; folder: string; startFrom?: Float32Array | null },
+  { labels, task, folder, startFrom = null }: TrainingPlace,
 ): Omit<TrainOptions, 'set' | 'signal' | 'onProgress'> => {
   const { model: _, resamples: __, ...rest } = recipe
-  return { ...rest, config: configOf(recipe, labels), folder, startFrom }
+  return { ...rest, config: configOf(recipe, labels, task), folder, startFrom }
 }

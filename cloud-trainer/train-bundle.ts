@@ -1,15 +1,17 @@
 /** From a training set to a bundle that can be published: train, measure on every subset, calibrate, export. */
 import type { Manifest } from '#shared/bundle/manifest.ts'
+import { type Task, taskOf } from '#shared/domain/task.ts'
 import { calibrated, expectedCalibrationError, fitTemperatures } from './evaluation/calibrate.ts'
 import { type Evaluation, evaluateSubsets, labelsInAllParts, type SubsetScore } from './evaluation/evaluate.ts'
 import { type PartialInput, subsetsToMeasure } from './evaluation/subsets.ts'
 import { fitThresholds } from './evaluation/thresholds.ts'
+import { topAnswers } from './evaluation/top-answers.ts'
 import { withBaseRates } from './export/base-rates.ts'
 import type { Verification } from './export/verify.ts'
 import { writeBundle } from './export/write-bundle.ts'
 import { openPredictor, type Predictor } from './model/predictor.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
-import { labelWeights } from './training/label-weights.ts'
+import { weightsFor } from './training/label-weights.ts'
 import type { TrainProgress } from './training/progress.ts'
 import { type Trained, type TrainOptions, train } from './training/train.ts'
 
@@ -44,7 +46,10 @@ export type TrainedBundle = {
     /** Null when the set has no test part. */
     readonly test: Evaluation | null
   }
-  /** Expected calibration error with everything visible, on the validation part that the temperatures were fitted on. */
+  /**
+   * Expected calibration error with everything visible, on the validation part that the temperatures were fitted on;
+   * in the single-label task that of the most probable class.
+   */
   readonly calibrationError: { readonly before: number; readonly after: number }
   readonly verification: Verification
 }
@@ -59,27 +64,31 @@ export const DEFAULT_RESAMPLES = 200
 export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedBundle> => {
   const { set, signal, onProgress = () => {}, resamples = DEFAULT_RESAMPLES } = options
   const { layout, labels } = set
+  const task = taskOf(set)
   const interruption = signal === undefined ? {} : { signal }
   // Before the training: an unknown subset shows at once.
   const subsets = subsetsToMeasure(layout, options.partial)
   const trained = await train({ ...options.training, ...interruption, set, onProgress })
   const { config, seed } = trained
   // What is measured, calibrated and exported speaks of real frequencies; training goes on from the other.
-  const weights = withBaseRates(config, layout, trained.weights, labelWeights(set.train.labels, labels.length))
+  const weights = withBaseRates(config, layout, trained.weights, weightsFor(set))
   const evaluated = labelsInAllParts(set)
   const measure = (predictor: Predictor, part: 'validation' | 'test', examples: Examples): Promise<Evaluation> => {
     onProgress({ kind: 'measuring', part })
-    return evaluateSubsets(predictor.predict, examples, subsets, { evaluated, seed, resamples, ...interruption })
+    return evaluateSubsets(predictor.predict, examples, subsets, { task, evaluated, seed, resamples, ...interruption })
   }
   await using predictor = await openPredictor(config, layout, weights, { threads: options.training.workers })
   const validation = await measure(predictor, 'validation', set.validation)
   const test = set.test === null ? null : await measure(predictor, 'test', set.test)
 
-  const calibration = fitTemperatures(layout, set.validation.labels, validation.seen)
+  const calibration = fitTemperatures(layout, set.validation.labels, validation.seen, task)
   const whole = validation.seen.findLast(({ subset }) => subset.name === 'all')!
-  const probabilities = calibrated(layout, calibration, whole)
-  const errorOf = (some: Manifest['calibration']): number =>
-    expectedCalibrationError(calibrated(layout, some, whole), set.validation.labels)
+  const probabilities = calibrated(layout, calibration, whole, task)
+  const errorOf = (some: Manifest['calibration']): number => {
+    const said = { probabilities: calibrated(layout, some, whole, task), labels: set.validation.labels }
+    const judged = task === 'multi-label' ? said : topAnswers(said.probabilities, said.labels, labels.length)
+    return expectedCalibrationError(judged.probabilities, judged.labels)
+  }
 
   onProgress({ kind: 'exporting' })
   const { manifest, verification } = await writeBundle({
@@ -91,7 +100,7 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     family: options.family,
     parent: options.parent,
     createdAtMs: options.createdAtMs,
-    scores: (test ?? validation).scores.map(toManifestScore),
+    scores: (test ?? validation).scores.map(toManifestScore(task)),
     scoredOn: test === null ? 'validation' : 'test',
     calibration,
     thresholds: fitThresholds(probabilities, set.validation.labels, labels.length),
@@ -107,10 +116,12 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
   }
 }
 
-const toManifestScore = ({ subset, value, low, high }: SubsetScore): Manifest['scores'][number] => ({
-  subset,
-  metric: 'macro-auc',
-  value,
-  low,
-  high,
-})
+const toManifestScore =
+  (task: Task) =>
+  ({ subset, value, low, high }: SubsetScore): Manifest['scores'][number] => ({
+    subset,
+    metric: task === 'single-label' ? 'top-1' : 'macro-auc',
+    value,
+    low,
+    high,
+  })

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isLevel } from '#shared/domain/ids.ts'
+import { taskOf } from '#shared/domain/task.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { parseCommand, UsageError } from './command-line.ts'
@@ -109,7 +110,7 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   using bar = openProgressBar(set.layout.modalities)
   const made = await trainBundle({
     set,
-    training: trainingOf(recipe, { labels: set.labels.length, folder: checkpoints }),
+    training: trainingOf(recipe, { labels: set.labels.length, task: set.task, folder: checkpoints }),
     family,
     parent: null,
     createdAtMs: Date.now(),
@@ -167,13 +168,13 @@ const help = (text: string): number => {
 const warn = ({ subject, count, detail }: DatasetWarning): void =>
   void process.stderr.write(`note: ${subject}: ${count} × ${detail}\n`)
 
-const summaryText = ({ evaluation, trained }: TrainedBundle, bundleFolder: string): string => {
+const summaryText = ({ manifest, evaluation, trained }: TrainedBundle, bundleFolder: string): string => {
   const { validation, test } = evaluation
   const part = test === null ? 'validation' : 'test'
   const { scores, average, observations } = test ?? validation
   return [
     `${bundleFolder}: epoch ${trained.selectedEpoch}, measured on ${observations} observations of the ${part} part`,
-    scoreTable(scores, average),
+    scoreTable(scores, average, taskOf(manifest)),
   ].join('\n')
 }
 
@@ -188,7 +189,10 @@ const summaryOf = (
   strategy: trained.strategy,
   epochs: trained.epochs.length,
   selectedEpoch: trained.selectedEpoch,
-  auc: { validation: aucOf(evaluation.validation), test: evaluation.test && aucOf(evaluation.test) },
+  [taskOf(manifest) === 'single-label' ? 'top1' : 'auc']: {
+    validation: valuesOf(evaluation.validation),
+    test: evaluation.test && valuesOf(evaluation.test),
+  },
   average: averageOf((evaluation.test ?? evaluation.validation).scores),
   scores: manifest.scores,
   calibration: manifest.calibration,
@@ -199,5 +203,5 @@ const summaryOf = (
   seconds: trained.seconds,
 })
 
-const aucOf = ({ scores }: Evaluation): Readonly<Record<string, number>> =>
+const valuesOf = ({ scores }: Evaluation): Readonly<Record<string, number>> =>
   Object.fromEntries(scores.map(({ subset, value }) => [subset, value]))

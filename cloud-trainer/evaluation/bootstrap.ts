@@ -16,7 +16,7 @@ type Ranking = {
   readonly positive: Uint8Array
 }
 
-export type MacroAucInterval = { readonly value: number; readonly low: number; readonly high: number }
+export type ScoreInterval = { readonly value: number; readonly low: number; readonly high: number }
 
 const rank = (scores: ArrayLike<number>, labels: Float32Array, count: number, label: number): Ranking => {
   const known: number[] = []
@@ -114,7 +114,7 @@ export const macroAucInterval = (
   scores: ArrayLike<number>,
   labels: Float32Array,
   options: BootstrapOptions,
-): MacroAucInterval => {
+): ScoreInterval => {
   const { value, resamples } = resampledMacroAuc(scores, labels, options)
   return { value, ...(percentileInterval(resamples) ?? { low: value, high: value }) }
 }
@@ -145,4 +145,14 @@ export const resampledTop1 = (
   const values: number[] = []
   forEachResample(rows.length, options, (times) => values.push(share((row) => times[row]!)))
   return { value: share(() => 1), resamples: values }
+}
+
+/** The Top-1 of `resampledTop1` with its percentiles, like `macroAucInterval`. */
+export const top1Interval = (
+  logits: ArrayLike<number>,
+  labels: Float32Array,
+  options: Omit<BootstrapOptions, 'evaluated'>,
+): ScoreInterval => {
+  const { value, resamples } = resampledTop1(logits, labels, options)
+  return { value, ...(percentileInterval(resamples) ?? { low: value, high: value }) }
 }

@@ -1,12 +1,14 @@
 /**
- * Temperatures that make probabilities σ(z / T) honest (Guo et al. 2017), one for each group of observations
+ * Temperatures that make probabilities σ(z / T), or softmax(z / T), honest (Guo et al. 2017), one for each group of observations
  * that show the same modalities, because a model that sees less should be less sure.
  *
  * A limit: a temperature moves all labels of a group alike, towards or away from one half; a label that alone is too
  * sure stays so. How frequent labels are is not its business: that is put back before (export/base-rates.ts).
  */
 import { ANY_GROUP, type Calibration, probabilitiesOf, subsetGroup, temperatureOf } from '#shared/bundle/calibration.ts'
+import type { Task } from '#shared/domain/task.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import { classOf } from '../metrics/top1.ts'
 
 /** Bounds of a temperature: beyond them the data say "no idea" or "no doubt", and too few of them do. */
 const LOWEST = 0.05
@@ -24,17 +26,37 @@ type Pairs = { readonly z: readonly number[]; readonly y: readonly number[] }
 /** ln(1 + eˣ) without overflow. */
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
 
+type Loss = (pairs: Pairs, temperature: number) => number
+
 /** Mean negative log-likelihood at temperature T. Unimodal in T: it is convex in 1/T. */
-const negativeLogLikelihood = ({ z, y }: Pairs, temperature: number): number => {
+const labelLoss: Loss = ({ z, y }, temperature) => {
   let sum = 0
   for (let i = 0; i < z.length; i++) sum += softplus((y[i] === 1 ? -z[i]! : z[i]!) / temperature)
   return sum / z.length
 }
 
+/** The same of whole observations, `count` logits each, that have one class. */
+const classLoss =
+  (count: number): Loss =>
+  ({ z, y }, temperature) => {
+    let sum = 0
+    for (let first = 0; first < z.length; first += count) {
+      let largest = Number.NEGATIVE_INFINITY
+      for (let i = first; i < first + count; i++) largest = Math.max(largest, z[i]!)
+      let total = 0
+      for (let i = first; i < first + count; i++) {
+        total += Math.exp((z[i]! - largest) / temperature)
+        if (y[i] === 1) sum -= (z[i]! - largest) / temperature
+      }
+      sum += Math.log(total)
+    }
+    return (sum * count) / z.length
+  }
+
 /** Golden section search over ln T. */
-const fitTemperature = (pairs: Pairs): number => {
+const fitTemperature = (pairs: Pairs, lossOf: Loss): number => {
   if (pairs.z.length === 0) return 1
-  const loss = (logT: number): number => negativeLogLikelihood(pairs, Math.exp(logT))
+  const loss = (logT: number): number => lossOf(pairs, Math.exp(logT))
   let [low, high] = [Math.log(LOWEST), Math.log(HIGHEST)]
   let [a, b] = [high - INVERSE_GOLDEN * (high - low), low + INVERSE_GOLDEN * (high - low)]
   let [lossA, lossB] = [loss(a), loss(b)]
@@ -65,26 +87,30 @@ type Group = { z: number[]; y: number[]; observations: number }
 
 /**
  * One temperature for each group with at least 20 observations, and `*`, fitted on everything, for the others.
- * labels: [observations × labels], NaN for unknown, which are left out.
+ * labels: [observations × labels], NaN for unknown, which are left out. Single-label: so are observations of no class.
  */
 export const fitTemperatures = (
   layout: TokenLayout,
   labels: Float32Array,
   answers: readonly Answers[],
+  task: Task = 'multi-label',
 ): Calibration => {
+  const isSingle = task === 'single-label'
+  const count = labels.length / (answers[0]?.rows.length ?? 1)
+  const loss = isSingle ? classLoss(count) : labelLoss
   const groups = new Map<string, Group>()
   const pooled: Group = { z: [], y: [], observations: 0 }
   const step = Math.ceil((labels.length * answers.length) / MOST_PAIRS)
   for (const { rows, logits } of answers) {
-    const count = labels.length / rows.length
     for (const [r, row] of rows.entries()) {
       const name = groupOf(layout, row)
       const group = groups.get(name) ?? { z: [], y: [], observations: 0 }
       groups.set(name, group)
       group.observations++
       if (r % step !== 0) continue
+      if (isSingle && classOf(labels, r, count) < 0) continue
       for (let i = r * count; i < (r + 1) * count; i++) {
-        if (Number.isNaN(labels[i]!)) continue
+        if (!isSingle && Number.isNaN(labels[i]!)) continue
         for (const { z, y } of [group, pooled]) {
           z.push(logits[i]!)
           y.push(labels[i]!)
@@ -94,28 +120,40 @@ export const fitTemperatures = (
   }
   const own = [...groups]
     .filter(([name, { observations, z }]) => name !== '' && observations >= FEWEST_OBSERVATIONS && z.length > 0)
-    .map(([group, pairs]) => ({ group, temperature: fitTemperature(pairs) }))
-  return [{ group: ANY_GROUP, temperature: fitTemperature(pooled) }, ...own]
+    .map(([group, pairs]) => ({ group, temperature: fitTemperature(pairs, loss) }))
+  return [{ group: ANY_GROUP, temperature: fitTemperature(pooled, loss) }, ...own]
 }
 
 /** Calibrated probabilities [rows × labels], row by row with the temperature of its group, as on an edge. */
-export const calibrated = (layout: TokenLayout, calibration: Calibration, { rows, logits }: Answers): Float64Array => {
+export const calibrated = (
+  layout: TokenLayout,
+  calibration: Calibration,
+  { rows, logits }: Answers,
+  task: Task = 'multi-label',
+): Float64Array => {
   const count = logits.length / rows.length
   const probabilities = new Float64Array(logits.length)
   for (const [r, row] of rows.entries()) {
     const own = Array.from({ length: count }, (_, c) => logits[r * count + c]!)
-    probabilities.set(probabilitiesOf(own, temperatureOf(calibration, groupOf(layout, row))), r * count)
+    probabilities.set(probabilitiesOf(own, temperatureOf(calibration, groupOf(layout, row)), task), r * count)
   }
   return probabilities
 }
 
 const BINS = 15
 
-/**
- * Expected calibration error (Guo et al. 2017, eq. 3, 15 bins of equal width): by how much probability and
- * frequency differ, averaged over known labels. NaN when none is known.
- */
-export const expectedCalibrationError = (probabilities: ArrayLike<number>, labels: Float32Array): number => {
+/** One bin of a reliability diagram; `said` and `found` are 0 where `count` is. */
+export type ReliabilityBin = {
+  /** Mean probability. */
+  readonly said: number
+  /** Share of labels that are present. */
+  readonly found: number
+  /** Known labels in it. */
+  readonly count: number
+}
+
+/** 15 bins of equal width from 0 to 1 (Guo et al. 2017, eq. 1 and 2). Unknown labels are left out. */
+export const reliability = (probabilities: ArrayLike<number>, labels: Float32Array): readonly ReliabilityBin[] => {
   const counts = new Float64Array(BINS)
   const said = new Float64Array(BINS)
   const found = new Float64Array(BINS)
@@ -126,6 +164,19 @@ export const expectedCalibrationError = (probabilities: ArrayLike<number>, label
     said[bin]! += probabilities[i]!
     found[bin]! += labels[i]!
   }
-  const total = counts.reduce((sum, n) => sum + n, 0)
-  return counts.reduce((sum, _, bin) => sum + Math.abs(said[bin]! - found[bin]!), 0) / total
+  return Array.from(counts, (count, bin) => ({
+    said: count === 0 ? 0 : said[bin]! / count,
+    found: count === 0 ? 0 : found[bin]! / count,
+    count,
+  }))
+}
+
+/**
+ * Expected calibration error (Guo et al. 2017, eq. 3): by how much probability and frequency differ in the bins,
+ * averaged over known labels. NaN when none is known.
+ */
+export const expectedCalibrationError = (probabilities: ArrayLike<number>, labels: Float32Array): number => {
+  const bins = reliability(probabilities, labels)
+  const total = bins.reduce((sum, { count }) => sum + count, 0)
+  return bins.reduce((sum, { said, found, count }) => sum + count * Math.abs(said - found), 0) / total
 }

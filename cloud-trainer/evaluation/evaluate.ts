@@ -1,10 +1,11 @@
 /** Measures one model on every subset of its inputs: everything outside the subset is hidden, nothing else changes. */
+import { type Task, taskOf } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
 import type { TokenSet } from '#shared/tokens/layout.ts'
 import { evaluatedLabels } from '../metrics/auc.ts'
 import { restrict, type Subset } from '../model/subset.ts'
 import type { Examples, TrainingSet } from '../model/training-set.ts'
-import { macroAucInterval } from './bootstrap.ts'
+import { macroAucInterval, top1Interval } from './bootstrap.ts'
 
 /** Logits [rows × labels] of a model, uncalibrated. */
 export type Predict = (rows: readonly TokenSet[]) => Promise<ArrayLike<number>>
@@ -12,7 +13,7 @@ export type Predict = (rows: readonly TokenSet[]) => Promise<ArrayLike<number>>
 export type SubsetScore = {
   readonly subset: string
   readonly group: Subset['group']
-  /** Macro AUC, 0 to 1. */
+  /** Macro AUC, or Top-1 in the single-label task; 0 to 1. */
   readonly value: number
   /** Ends of the 95 % interval. */
   readonly low: number
@@ -29,7 +30,7 @@ type SeenSubset = {
 
 export type Evaluation = {
   readonly observations: number
-  /** Indices of the labels that count. */
+  /** Indices of the labels that count. Top-1 counts all observations of a known class, as long as there is one here. */
   readonly evaluated: readonly number[]
   /** In the order of the subsets; empty when no label counts, because there is nothing to measure then. */
   readonly scores: readonly SubsetScore[]
@@ -39,6 +40,8 @@ export type Evaluation = {
 }
 
 export type EvaluateOptions = {
+  /** Multi-label when absent. */
+  readonly task?: Task
   /** Indices of the labels that count; when absent, those with both classes among these examples. */
   readonly evaluated?: readonly number[]
   /** Of the bootstrap. */
@@ -52,12 +55,13 @@ export const evaluateSubsets = async (
   predict: Predict,
   examples: Examples,
   subsets: readonly Subset[],
-  { seed, resamples, signal, ...options }: EvaluateOptions,
+  options: EvaluateOptions,
 ): Promise<Evaluation> => {
+  const { seed, resamples, signal } = options
   const observations = examples.rows.length
   assert(observations > 0, 'a model is measured on observations')
   const count = examples.labels.length / observations
-  const evaluated = options.evaluated ?? evaluatedLabels(examples.labels, count)
+  const evaluated = options.evaluated ?? countedLabels(examples.labels, count, taskOf(options))
   const scores: SubsetScore[] = []
   const seen: SeenSubset[] = []
   for (const subset of subsets) {
@@ -66,7 +70,10 @@ export const evaluateSubsets = async (
     const logits = await predict(rows)
     seen.push({ subset, rows, logits })
     if (evaluated.length === 0) continue
-    const interval = macroAucInterval(logits, examples.labels, { count, evaluated, seed, resamples })
+    const interval =
+      taskOf(options) === 'single-label'
+        ? top1Interval(logits, examples.labels, { count, seed, resamples })
+        : macroAucInterval(logits, examples.labels, { count, evaluated, seed, resamples })
     scores.push({ subset: subset.name, group: subset.group, ...interval })
   }
   return { observations, evaluated, scores, average: averageOf(scores), seen }
@@ -75,12 +82,22 @@ export const evaluateSubsets = async (
 export const averageOf = (scores: readonly { readonly value: number }[]): number =>
   scores.reduce((sum, { value }) => sum + value, 0) / scores.length
 
+/** Those with both classes; of the single-label task those that occur. */
+const countedLabels = (labels: Float32Array, count: number, task: Task): readonly number[] => {
+  if (task === 'multi-label') return evaluatedLabels(labels, count)
+  return Array.from({ length: count }, (_, c) => c).filter((c) => {
+    for (let i = c; i < labels.length; i += count) if (labels[i] === 1) return true
+    return false
+  })
+}
+
 /**
  * Labels with both classes in every part of a set: a label that was never seen in training, or is constant where
- * it is measured, says nothing about a model (after MaskSDM).
+ * it is measured, says nothing about a model (after MaskSDM). In the single-label task: classes that occur in every
+ * part.
  */
-export const labelsInAllParts = ({ labels, train, validation, test }: TrainingSet): readonly number[] => {
+export const labelsInAllParts = ({ labels, train, validation, test, ...set }: TrainingSet): readonly number[] => {
   const parts = [train, validation, ...(test === null ? [] : [test])]
-  const evaluated = parts.map((part) => new Set(evaluatedLabels(part.labels, labels.length)))
+  const evaluated = parts.map((part) => new Set(countedLabels(part.labels, labels.length, taskOf(set))))
   return labels.map((_, label) => label).filter((label) => evaluated.every((part) => part.has(label)))
 }

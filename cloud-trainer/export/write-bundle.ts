@@ -8,6 +8,7 @@ import { sha256Hex } from '#shared/bundle/hash.ts'
 import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
 import { MAX_OBJECT_BYTES } from '#shared/bundle/release.ts'
 import { decodeVectors, encodeVectors } from '#shared/bundle/vectors.ts'
+import { taskOf } from '#shared/domain/task.ts'
 import { syncFolder } from '#shared/platform/atomic-file.ts'
 import { tokenizerDigest } from '#shared/tokens/digest.ts'
 import { encodeProgram, IR_VERSION, OPSET } from '../graph/onnx-file.ts'
@@ -24,7 +25,7 @@ export type BundleOptions = {
   /** Replaced as a whole when it exists. */
   readonly folder: string
   /** Self-test vectors are made from its validation part. */
-  readonly set: Pick<TrainingSet, 'specs' | 'layout' | 'labels' | 'validation' | 'hash'>
+  readonly set: Pick<TrainingSet, 'task' | 'specs' | 'layout' | 'labels' | 'validation' | 'hash'>
   readonly config: ModelConfig
   /** x of the optimizer, with base rates put back. */
   readonly weights: Float32Array
@@ -110,6 +111,7 @@ const manifestOf = (
     family: options.family,
     parent: options.parent,
     createdAt: new Date(options.createdAtMs).toISOString(),
+    task: taskOf(set),
     modalities: set.specs,
     tokenizerDigest: tokenizerDigest(set.specs),
     labels: set.labels.map(({ name, taxonId }, i) => ({ name, taxonId, threshold: thresholds[i] })),

@@ -3,6 +3,7 @@ import { probabilitiesOf, subsetGroup, temperatureOf } from '#shared/bundle/cali
 import type { Manifest } from '#shared/bundle/manifest.ts'
 import type { ModelVersion } from '#shared/domain/ids.ts'
 import type { Evidence } from '#shared/domain/prediction.ts'
+import { taskOf } from '#shared/domain/task.ts'
 import type { Log } from '#shared/platform/log.ts'
 import { evidenceOf } from '#shared/tokens/evidence.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
@@ -98,9 +99,9 @@ export const startInference = async (options: InferenceOptions): Promise<Inferen
   }
 }
 
-const calibrated = ({ calibration }: Manifest, layout: TokenLayout, tokens: TokenSet, logits: Float32Array): Answer => {
+const calibrated = (manifest: Manifest, layout: TokenLayout, tokens: TokenSet, logits: Float32Array): Answer => {
   const evidence = evidenceOf(layout, tokens)
   const visible = layout.modalities.map((name) => evidence[name]!.visibleTokens)
-  const temperature = temperatureOf(calibration, subsetGroup(layout.modalities, visible))
-  return { probabilities: probabilitiesOf(logits, temperature), evidence }
+  const temperature = temperatureOf(manifest.calibration, subsetGroup(layout.modalities, visible))
+  return { probabilities: probabilitiesOf(logits, temperature, taskOf(manifest)), evidence }
 }

@@ -76,6 +76,8 @@ export const manifestSchema = z.object({
   /** Version of the model this one was trained from or replaces; null for the first. */
   parent: z.string().nullable(),
   createdAt: z.string(),
+  /** What the labels are to one another (shared/domain/task.ts); multi-label when absent, as in the first manifests. */
+  task: z.enum(['multi-label', 'single-label']).optional(),
   modalities: z.array(modalitySpecSchema).min(1),
   /** sha256 hex of the specs in canonical form and the tokenizer's code version. */
   tokenizerDigest: z.string(),
@@ -94,11 +96,14 @@ export const manifestSchema = z.object({
       z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string()])) }),
     ),
   }),
-  /** Macro AUC of each evaluated subset (key: modality names joined by "+", or a given name), on held-out data. */
+  /**
+   * Macro AUC (multi-label) or Top-1 (single-label) of each evaluated subset (key: modality names joined by "+", or a
+   * given name), on held-out data.
+   */
   scores: z.array(
     z.object({
       subset: z.string(),
-      metric: z.literal('macro-auc'),
+      metric: z.enum(['macro-auc', 'top-1']),
       value: z.number(),
       low: z.number(),
       high: z.number(),
