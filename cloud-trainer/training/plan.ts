@@ -3,7 +3,7 @@ import { taskOf } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
-import { openStrategy } from '../masking/strategy.ts'
+import { openStrategy, refusalOf } from '../masking/strategy.ts'
 import { evaluatedLabels } from '../metrics/auc.ts'
 import { initialWeights, parameterTable } from '../model/parameters.ts'
 import type { TrainingSet } from '../model/training-set.ts'
@@ -28,6 +28,12 @@ export const planOf = (options: TrainOptions): RunPlan => {
   assert(taskOf(config) === taskOf(set), 'the model has the task of the set', { model: config.task, set: set.task })
   const count = set.train.rows.length
   const tokens = tokensByModality(set.layout)
+  const refusal = refusalOf(strategy, tokens.length)
+  if (refusal !== null) {
+    throw new TrainingError('unusable-set', refusal, {
+      hint: 'Choose another strategy, or give the set more modalities.',
+    })
+  }
   return {
     settings: {
       set: set.hash,
