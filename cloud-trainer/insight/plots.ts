@@ -1,10 +1,56 @@
 /** The figures of an insight: rows with their intervals, curves with their change points, patches of a picture. Pure. */
-import { element, figure, line, linearScale, type Scale, text, textWidth } from './svg.ts'
+import { element, escapeText } from '../report/markup.ts'
+import { linearScale, type Scale } from '../report/scale.ts'
+import { seriesClass } from '../report/style.ts'
 
-const WIDTH = 760
-const ROW = 22
-const AXIS = 46
-const TOP = 12
+/** Pixels. */
+const WIDTH = 720
+const ROW = 20
+const AXIS = 40
+const TOP = 10
+const LETTER = 6.3
+
+const PLUS = `fill ${seriesClass(0)}`
+const MINUS = `fill ${seriesClass(1)}`
+const INK = 'stroke:var(--ink);fill:none'
+const DASHED = 'stroke:var(--soft);stroke-dasharray:4 3'
+
+const widthOf = (words: string): number => LETTER * [...words].length
+
+type Anchor = 'start' | 'middle' | 'end'
+
+const words = (content: string, x: number, y: number, anchor: Anchor = 'start', isInk = false): string =>
+  element('text', { x, y, 'text-anchor': anchor, ...(isInk ? { style: 'fill:var(--ink)' } : {}) }, escapeText(content))
+
+const turned = (content: string, x: number, y: number, degrees: number, anchor: Anchor): string =>
+  element(
+    'text',
+    { transform: `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${degrees})`, 'text-anchor': anchor },
+    escapeText(content),
+  )
+
+const line = (x1: number, y1: number, x2: number, y2: number, attributes: Readonly<Record<string, string>>): string =>
+  element('line', { x1, y1, x2, y2, ...attributes })
+
+/** `title`: what is read out instead of the picture. */
+const picture = (width: number, height: number, title: string, parts: readonly string[]): string =>
+  element(
+    'svg',
+    {
+      viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`,
+      role: 'img',
+      'aria-label': title,
+      style: `max-width:${Math.ceil(width)}px`,
+    },
+    parts,
+  )
+
+/** With a little air at the ends that are not zero. */
+const airy = (values: readonly number[]): readonly [number, number] => {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const air = low < high ? 0.03 * (high - low) : 0.5
+  return [low === 0 ? 0 : low - air, high === 0 ? 0 : high + air]
+}
 
 export type PlotRow = {
   readonly name: string
@@ -13,87 +59,97 @@ export type PlotRow = {
   readonly high: number
   /** What stands behind the row: the value as text. */
   readonly note: string
-  /** Filled dots in place of the name, one for each of the plot's parts. */
+  /** In place of the name: filled where the row has that part of the plot. */
   readonly shows?: readonly boolean[]
 }
 
 type RowPlot = {
   readonly title: string
+  /** At least one. */
   readonly rows: readonly PlotRow[]
-  /** With its unit. */
+  /** Of the axis, with its unit. */
   readonly axis: string
   /** Bars start at 0; dots have a scale of their own. */
   readonly mark: 'bar' | 'dot'
-  /** Heads of the columns of dots. */
+  /** Heads of the columns of `shows` (an UpSet matrix: Lex et al. 2014). */
   readonly parts?: readonly string[]
-  /** A value to compare with, drawn as a line. */
+  /** A value to compare with. */
   readonly reference?: { readonly value: number; readonly name: string }
 }
 
 /** One row for each value, with its interval, from top to bottom as given. */
-export const rowPlot = ({ title, rows, axis, mark, parts, reference }: RowPlot): string => {
-  const head = parts === undefined ? 0 : 12 + Math.max(...parts.map((part) => textWidth(part) * 0.72))
-  const gutter =
-    parts === undefined
-      ? 14 + Math.max(60, ...rows.map(({ name }) => textWidth(name)))
-      : Math.max(parts.length * ROW + 14, textWidth(parts[0]!) * 0.72)
-  const right = 16 + Math.max(0, ...rows.map(({ note }) => textWidth(note)))
-  const slope = parts === undefined ? 0 : textWidth(parts.at(-1)!) * 0.72
-  const top = TOP + head + (reference === undefined ? 0 : 16)
+export const rowPlot = ({ title, rows, axis, mark, parts = [], reference }: RowPlot): string => {
+  const longest = Math.max(0, ...parts.map(widthOf))
+  const left =
+    parts.length === 0
+      ? 12 + Math.max(...rows.map(({ name }) => widthOf(name)))
+      : parts.length * ROW + Math.max(12, longest * 0.75)
+  const right = WIDTH - 12 - Math.max(...rows.map(({ note }) => widthOf(note)))
+  const top = TOP + (parts.length === 0 ? 0 : 8 + longest * 0.75) + (reference === undefined ? 0 : 14)
   const bottom = top + rows.length * ROW
-  const ends = rows.flatMap(({ value, low, high }) => [value, low, high])
-  const known = [...ends, ...(mark === 'bar' ? [0] : []), ...(reference === undefined ? [] : [reference.value])]
-  const scale = linearScale([Math.min(...known), Math.max(...known)], [gutter, WIDTH - right])
+  const scale = linearScale(
+    airy([
+      ...rows.flatMap(({ value, low, high }) => [value, low, high]),
+      ...(mark === 'bar' ? [0] : []),
+      ...(reference === undefined ? [] : [reference.value]),
+    ]),
+    [left, right],
+    6,
+  )
   const middle = (i: number): number => top + (i + 0.5) * ROW
-  return figure(WIDTH, bottom + AXIS, title, [
-    ...xAxis(scale, { top, bottom, left: gutter, right: WIDTH - right, name: axis }),
-    ...(mark === 'bar' ? [line(scale.at(0), top, scale.at(0), bottom, { class: 'zero' })] : []),
-    ...(reference === undefined ? [] : referenceLine(scale.at(reference.value), top, bottom, reference.name)),
-    ...(parts ?? []).map((part, i) =>
-      text(0, 0, part, { transform: `translate(${(i + 0.7) * ROW} ${top - 6}) rotate(${slope > 0 ? -45 : 0})` }),
-    ),
+  return picture(WIDTH, bottom + AXIS, title, [
+    ...scale.ticks.flatMap((tick) => [
+      line(scale.at(tick), top, scale.at(tick), bottom, { class: 'axis' }),
+      words(scale.label(tick), scale.at(tick), bottom + 14, 'middle'),
+    ]),
+    words(axis, (left + right) / 2, bottom + 32, 'middle'),
+    ...(mark === 'bar' ? [line(scale.at(0), top, scale.at(0), bottom, { style: INK })] : []),
+    ...(reference === undefined
+      ? []
+      : [
+          line(scale.at(reference.value), top - 2, scale.at(reference.value), bottom, { style: DASHED }),
+          words(reference.name, scale.at(reference.value), top - 6, 'middle'),
+        ]),
+    ...parts.map((part, i) => turned(part, (i + 0.7) * ROW, top - 6, -45, 'start')),
     ...rows.flatMap((row, i) => [
       ...(row.shows === undefined
-        ? [text(gutter - 8, middle(i) + 4, row.name, { class: 'end' })]
-        : row.shows.map((shown, part) =>
-            element('circle', { cx: (part + 0.5) * ROW, cy: middle(i), r: 5, class: shown ? 'on' : 'off' }),
-          )),
+        ? [words(row.name, left - 8, middle(i) + 4, 'end', true)]
+        : row.shows.map((shown, part) => partDot((part + 0.5) * ROW, middle(i), shown))),
       ...(mark === 'bar' ? [bar(scale, row, middle(i))] : []),
-      ...interval(scale, row, middle(i)),
-      ...(mark === 'dot' ? [element('circle', { cx: scale.at(row.value), cy: middle(i), r: 4, class: 'dot' })] : []),
-      text(WIDTH - right + 10, middle(i) + 4, row.note, { class: 'number' }),
+      ...interval(scale, row, middle(i), mark),
+      ...(mark === 'dot' ? [element('circle', { cx: scale.at(row.value), cy: middle(i), r: 4, class: PLUS })] : []),
+      words(row.note, WIDTH, middle(i) + 4, 'end', true),
     ]),
   ])
 }
 
+const partDot = (cx: number, cy: number, shown: boolean): string =>
+  element('circle', { cx, cy, r: 5, ...(shown ? { class: PLUS } : { style: 'fill:none;stroke:var(--line)' }) })
+
 const bar = (scale: Scale, { value }: PlotRow, y: number): string =>
   element('rect', {
     x: Math.min(scale.at(0), scale.at(value)),
-    y: y - 7,
+    y: y - 6,
     width: Math.abs(scale.at(value) - scale.at(0)),
-    height: 14,
-    class: value < 0 ? 'minus' : 'plus',
+    height: 12,
+    class: value < 0 ? MINUS : PLUS,
   })
 
-const interval = (scale: Scale, { low, high }: PlotRow, y: number): readonly string[] =>
-  low === high ? [] : [line(scale.at(low), y, scale.at(high), y, { class: 'interval' })]
-
-const referenceLine = (x: number, top: number, bottom: number, name: string): readonly string[] => [
-  line(x, top - 4, x, bottom, { class: 'reference' }),
-  text(x, top - 8, name, { class: 'middle' }),
-]
-
-type Frame = { readonly left: number; readonly right: number; readonly top: number; readonly bottom: number }
-
-const xAxis = (scale: Scale, { left, right, top, bottom, name }: Frame & { readonly name: string }): string[] => [
-  ...scale.ticks.flatMap((tick) => [
-    line(scale.at(tick), top, scale.at(tick), bottom, { class: 'grid' }),
-    text(scale.at(tick), bottom + 16, tick.toFixed(scale.decimals), { class: 'middle number' }),
-  ]),
-  text((left + right) / 2, bottom + 36, name, { class: 'middle' }),
-]
+const interval = (scale: Scale, { low, high }: PlotRow, y: number, mark: RowPlot['mark']): readonly string[] =>
+  low === high
+    ? []
+    : [
+        line(
+          scale.at(low),
+          y,
+          scale.at(high),
+          y,
+          mark === 'bar' ? { style: `${INK};stroke-width:1.6` } : { class: `line ${seriesClass(0)}` },
+        ),
+      ]
 
 export type CurvePoint = {
+  /** Whole. */
   readonly x: number
   readonly value: number
   readonly low: number
@@ -104,97 +160,88 @@ export type CurvePoint = {
 
 type CurvePlot = {
   readonly title: string
+  /** At least one, by rising x. */
   readonly points: readonly CurvePoint[]
   readonly xAxis: string
   /** With its unit. */
   readonly yAxis: string
 }
 
-const CURVE_HEIGHT = 300
+const FRAME = { left: 58, right: WIDTH - 10, top: 26, bottom: 300 }
+const MOST_X_LABELS = 20
 
 /** A curve over whole numbers with its interval as a band; points with a change are filled and named. */
-export const curvePlot = ({ title, points, ...axes }: CurvePlot): string => {
-  const frame = { left: 64, right: WIDTH - 16, top: 28, bottom: CURVE_HEIGHT }
-  const y = linearScale(
-    [Math.min(...points.map(({ low }) => low)), Math.max(...points.map(({ high }) => high))],
-    [frame.bottom, frame.top],
-  )
+export const curvePlot = ({ title, points, xAxis, yAxis }: CurvePlot): string => {
+  const { left, right, top, bottom } = FRAME
+  const y = linearScale(airy(points.flatMap(({ low, high }) => [low, high])), [bottom, top], 6)
   const [first, last] = [points[0]!.x, points.at(-1)!.x]
-  const span = Math.max(1, last - first)
-  const x = (value: number): number => frame.left + 12 + ((value - first) / span) * (frame.right - frame.left - 24)
-  const every = Math.ceil(points.length / 20)
+  const x = (value: number): number => left + 14 + ((value - first) / Math.max(1, last - first)) * (right - left - 28)
+  const every = Math.ceil(points.length / MOST_X_LABELS)
   const path = (way: readonly CurvePoint[], of: (point: CurvePoint) => number): string =>
     way.map((point) => `${x(point.x).toFixed(1)} ${y.at(of(point)).toFixed(1)}`).join('L')
   const band = `M${path(points, ({ high }) => high)}L${path([...points].reverse(), ({ low }) => low)}Z`
-  return figure(WIDTH, CURVE_HEIGHT + AXIS, title, [
+  return picture(WIDTH, bottom + AXIS, title, [
     ...y.ticks.flatMap((tick) => [
-      line(frame.left, y.at(tick), frame.right, y.at(tick), { class: 'grid' }),
-      text(frame.left - 8, y.at(tick) + 4, tick.toFixed(y.decimals), { class: 'end number' }),
+      line(left, y.at(tick), right, y.at(tick), { class: 'axis' }),
+      words(y.label(tick), left - 8, y.at(tick) + 4, 'end'),
     ]),
-    text(0, 0, axes.yAxis, {
-      class: 'middle',
-      transform: `translate(14 ${(frame.top + frame.bottom) / 2}) rotate(-90)`,
-    }),
+    turned(yAxis, 12, (top + bottom) / 2, -90, 'middle'),
     ...points
       .filter((_, i) => i % every === 0)
-      .map((point) => text(x(point.x), frame.bottom + 16, String(point.x), { class: 'middle number' })),
-    text((frame.left + frame.right) / 2, frame.bottom + 36, axes.xAxis, { class: 'middle' }),
-    element('path', { d: band, class: 'band' }),
-    element('path', { d: `M${path(points, ({ value }) => value)}`, class: 'curve' }),
-    ...points.flatMap((point) => [
-      ...(point.change === null
+      .map((point) => words(String(point.x), x(point.x), bottom + 14, 'middle')),
+    words(xAxis, (left + right) / 2, bottom + 32, 'middle'),
+    element('path', { d: band, class: `band ${seriesClass(0)}` }),
+    ...points.flatMap((point) =>
+      point.change === null
         ? []
         : [
-            line(x(point.x), frame.top - 8, x(point.x), frame.bottom, { class: 'reference' }),
-            text(x(point.x), frame.top - 14, point.change, { class: 'middle' }),
-          ]),
-      element('circle', {
-        cx: x(point.x),
-        cy: y.at(point.value),
-        r: point.change === null ? 3.5 : 5,
-        class: point.change === null ? 'open' : 'dot',
-      }),
-    ]),
+            line(x(point.x), top - 6, x(point.x), bottom, { style: DASHED }),
+            words(point.change, x(point.x), top - 10, 'middle', true),
+          ],
+    ),
+    element('path', { d: `M${path(points, ({ value }) => value)}`, class: `line ${seriesClass(0)}` }),
+    ...points.map((point) => {
+      const at = { cx: x(point.x), cy: y.at(point.value) }
+      return point.change === null
+        ? element('circle', { ...at, r: 3, class: `line ${seriesClass(0)}`, style: 'fill:var(--ground)' })
+        : element('circle', { ...at, r: 5, class: PLUS })
+    }),
   ])
 }
 
 export type Patch = { readonly row: number; readonly column: number; readonly value: number }
 
-const CELL = 44
+const LARGEST_PATCH = 44
+const SMALLEST_WRITTEN = 34
 
-/** Contributions of the patches of a picture where they lie; the strength of the colour is the size, its sign the hue. */
+/** Contributions of the patches of a picture where they lie; the strength of the colour is the size, its hue the sign. */
 export const patchPlot = (options: {
   readonly title: string
+  /** At least one. */
   readonly patches: readonly Patch[]
   readonly decimals: number
 }): string => {
   const { title, patches, decimals } = options
   const strongest = Math.max(...patches.map(({ value }) => Math.abs(value))) || 1
-  const size = Math.min(CELL, 704 / (1 + Math.max(...patches.map(({ column }) => column))))
-  const [columns, rows] = [
-    1 + Math.max(...patches.map(({ column }) => column)),
-    1 + Math.max(...patches.map(({ row }) => row)),
-  ]
-  return figure(
-    columns * size + 2,
-    rows * size + 2,
+  const columns = 1 + Math.max(...patches.map(({ column }) => column))
+  const rows = 1 + Math.max(...patches.map(({ row }) => row))
+  const size = Math.min(LARGEST_PATCH, WIDTH / columns)
+  return picture(
+    columns * size,
+    rows * size,
     title,
     patches.flatMap(({ row, column, value }) => [
       element('rect', {
-        x: 1 + column * size,
-        y: 1 + row * size,
+        x: column * size + 1,
+        y: row * size + 1,
         width: size - 2,
         height: size - 2,
-        class: value < 0 ? 'minus' : 'plus',
-        'fill-opacity': Math.max(0.04, Math.abs(value) / strongest),
+        class: value < 0 ? MINUS : PLUS,
+        style: `fill-opacity:${Math.max(0.04, (0.75 * Math.abs(value)) / strongest).toFixed(2)}`,
       }),
-      ...(size < 30
+      ...(size < SMALLEST_WRITTEN
         ? []
-        : [
-            text(column * size + size / 2, row * size + size / 2 + 4, signed(value, decimals), {
-              class: 'middle number halo',
-            }),
-          ]),
+        : [words(signed(value, decimals), (column + 0.5) * size, (row + 0.5) * size + 4, 'middle', true)]),
     ]),
   )
 }

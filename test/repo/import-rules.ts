@@ -12,10 +12,11 @@ const LIBRARY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   'cloud-trainer/graph': ['shared/std'],
   'cloud-trainer/masking': ['shared/std'],
   'cloud-trainer/metrics': ['shared/std'],
+  'cloud-trainer/report': ['shared/std'],
   'cloud-trainer/model': ['cloud-trainer/graph', 'shared/domain', 'shared/tokens', 'shared/std', 'shared/platform'],
 }
 
-const CLOUD_LIBRARIES = ['cloud-trainer/graph', 'cloud-trainer/model', 'cloud-trainer/masking', 'cloud-trainer/metrics']
+const CLOUD_LIBRARIES = ['graph', 'model', 'masking', 'metrics', 'report'].map((room) => `cloud-trainer/${room}`)
 
 /** Packages with one door: importer path by package. */
 export const DOORS: Readonly<Record<string, string>> = {
