@@ -13,7 +13,7 @@ test('a better one, an equal one and one within the tolerance are published', ()
 test('a worse one is refused, and the reason has the numbers', () => {
   expect(verdict(compared(0.8, 0.77))).toEqual({
     kind: 'refuse',
-    reason: "its mean AUC is 0.7700, the current model's 0.8000: more than 0.02 lower",
+    reason: "its mean score is 0.7700, the current model's 0.8000: more than 0.02 lower",
     comparison: compared(0.8, 0.77),
   })
 })

@@ -1,13 +1,18 @@
 /** Whether a new model may take the place of the one that stations run. */
+import { taskOf } from '#shared/domain/task.ts'
 import { type BundleModel, setFor } from './bundle-model.ts'
 import type { RawSet } from './dataset/raw-set.ts'
 import { averageOf, type Evaluation, evaluateSubsets } from './evaluation/evaluate.ts'
 import { subsetsToMeasure } from './evaluation/subsets.ts'
 import { macroAuc } from './metrics/auc.ts'
+import { top1 } from './metrics/top1.ts'
 import type { TrainingSet } from './model/training-set.ts'
 
 export type Comparison = {
-  /** Mean macro AUC over the subsets and labels that both models know, on the same observations. */
+  /**
+   * Mean score (macro AUC, or Top-1 in the single-label task) over the subsets and labels that both models know, on the
+   * same observations.
+   */
   readonly before: number
   readonly after: number
   readonly subsets: readonly string[]
@@ -39,9 +44,13 @@ export const judgeModel = (
   // Written so that NaN refuses.
   if (fell <= tolerance) return { kind: 'publish', comparison }
   return refuse(
-    `its mean AUC is ${after.toFixed(4)}, the current model's ${before.toFixed(4)}: more than ${tolerance} lower`,
+    `its mean score is ${after.toFixed(4)}, the current model's ${before.toFixed(4)}: more than ${tolerance} lower`,
   )
 }
+
+/** Observations of other classes count as unknown. labels: [observations × count]. */
+const onlyClasses = (labels: Float32Array, count: number, classes: readonly number[]): Float32Array =>
+  labels.map((y, i) => (y === 1 && !classes.includes(i % count) ? Number.NaN : y))
 
 /** The current model on the validation part of the new one's data, against what the new one gave for it. */
 export const compareModels = async (
@@ -50,6 +59,8 @@ export const compareModels = async (
   candidate: { readonly set: TrainingSet; readonly evaluation: Evaluation },
   signal?: AbortSignal,
 ): Promise<Comparison | null> => {
+  const task = taskOf(candidate.set)
+  if (taskOf(current.manifest) !== task) return null
   const set = setFor(current, { ...raw, examples: raw.examples.filter(({ part }) => part === 'validation') })
   const known = new Set(set.labels.map(({ name }) => name))
   const { labels, validation } = candidate.set
@@ -59,15 +70,25 @@ export const compareModels = async (
   const wanted = new Set(seen.map(({ subset }) => subset.name))
   const subsets = subsetsToMeasure(current.layout).filter(({ name }) => wanted.has(name))
   if (shared.length === 0 || subsets.length === 0) return null
-  const { scores } = await evaluateSubsets(current.predict, set.validation, subsets, {
-    evaluated: names.map((name) => set.labels.findIndex((label) => label.name === name)),
+  const sharedOfCurrent = names.map((name) => set.labels.findIndex((label) => label.name === name))
+  const isSingle = task === 'single-label'
+  const examples = isSingle
+    ? { ...set.validation, labels: onlyClasses(set.validation.labels, set.labels.length, sharedOfCurrent) }
+    : set.validation
+  const { scores } = await evaluateSubsets(current.predict, examples, subsets, {
+    task,
+    evaluated: sharedOfCurrent,
     seed: 0,
     resamples: 0,
     ...(signal === undefined ? {} : { signal }),
   })
   const after = scores.map(({ subset }) => {
     const { logits } = seen.find((it) => it.subset.name === subset)!
-    return { value: macroAuc(logits, validation.labels, labels.length, shared) }
+    return {
+      value: isSingle
+        ? top1(logits, onlyClasses(validation.labels, labels.length, shared), labels.length)
+        : macroAuc(logits, validation.labels, labels.length, shared),
+    }
   })
   return {
     before: averageOf(scores),

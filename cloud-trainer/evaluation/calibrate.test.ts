@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { probabilitiesOf } from '#shared/bundle/calibration.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { calibrated, expectedCalibrationError, fitTemperatures } from './calibrate.ts'
 import { fitThresholds } from './thresholds.ts'
+import { topAnswers } from './top-answers.ts'
 
 const layout: TokenLayout = {
   modalities: ['a', 'b'],
@@ -90,6 +92,72 @@ describe('temperatures', () => {
     // One bin says 0.3 and finds 0.5, the other 0.9 and finds 1; an unknown label counts nowhere.
     const probabilities = [0.3, 0.3, 0.9, 0.9, 0.5]
     expect(expectedCalibrationError(probabilities, Float32Array.of(1, 0, 1, 1, Number.NaN))).toBeCloseTo(0.15, 12)
+  })
+})
+
+describe('the single-label task', () => {
+  const count = 4
+  /** Classes drawn from softmax(z), and logits that claim `boast` times as much. */
+  const classes = (boast: number, rows: number, seed: number) => {
+    const random = randomStream(seed, 'classes')
+    const z = Array.from({ length: rows * count }, () => 1.5 * random.normal())
+    const labels = new Float32Array(rows * count)
+    for (let r = 0; r < rows; r++) {
+      const shares = probabilitiesOf(z.slice(r * count, (r + 1) * count), 1, 'single-label')
+      let own = 0
+      for (let left = random.uniform() - shares[0]!; left >= 0 && own < count - 1; left -= shares[own]!) own++
+      labels[r * count + own] = 1
+    }
+    return {
+      labels,
+      answers: { rows: Array.from({ length: rows }, () => row(0, 0)), logits: z.map((it) => boast * it) },
+    }
+  }
+
+  test('has temperatures that are recovered, and probabilities that sum to 1', () => {
+    const { labels, answers } = classes(2.5, 8000, 4)
+    const fitted = fitTemperatures(layout, labels, [answers], 'single-label')
+    expect(fitted.map(({ group }) => group)).toEqual(['*', 'a+b'])
+    // The standard error of T at this size is about 0.015·T.
+    expect(fitted[1]!.temperature).toBeGreaterThan(2.37)
+    expect(fitted[1]!.temperature).toBeLessThan(2.63)
+    const probabilities = calibrated(layout, fitted, answers, 'single-label')
+    for (let r = 0; r < 100; r++) {
+      const own = probabilities.subarray(r * count, (r + 1) * count)
+      expect(own.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 12)
+    }
+    const errorAt = (temperature: number): number => {
+      const said = calibrated(layout, [{ group: '*', temperature }], answers, 'single-label')
+      const top = topAnswers(said, labels, count)
+      return expectedCalibrationError(top.probabilities, top.labels)
+    }
+    expect(errorAt(fitted[0]!.temperature)).toBeLessThan(0.02)
+    expect(errorAt(1)).toBeGreaterThan(0.1)
+  })
+
+  test('leaves out observations without a class', () => {
+    const { labels, answers } = classes(2, 60, 5)
+    const known = labels.map((y, i) => (i < 40 * count ? y : Number.NaN))
+    const moved = answers.logits.map((z, i) => (i < 40 * count ? z : 99 * z))
+    expect(fitTemperatures(layout, known, [{ ...answers, logits: moved }], 'single-label')).toEqual(
+      fitTemperatures(layout, known, [answers], 'single-label'),
+    )
+    const nothing = fitTemperatures(layout, labels.fill(Number.NaN), [answers], 'single-label')
+    expect(nothing).toEqual([{ group: '*', temperature: 1 }])
+  })
+
+  test('is as sure as of its most probable class', () => {
+    const said = [0.6, 0.4, /**/ 0.3, 0.7, /**/ 0.5, 0.5]
+    const { probabilities, labels } = topAnswers(said, Float32Array.of(1, 0, 1, 0, Number.NaN, Number.NaN), 2)
+    expect([...probabilities]).toEqual([0.6, 0.7, 0.5])
+    expect([...labels]).toEqual([1, 0, Number.NaN])
+    // Bins of 1/15: 0.6 is right, 0.7 is wrong.
+    expect(expectedCalibrationError(probabilities, labels)).toBeCloseTo((0.4 + 0.7) / 2, 12)
+  })
+
+  test('has finite probabilities at hopeless logits', () => {
+    expect(probabilitiesOf([800, -800, 0], 0.5, 'single-label')).toEqual([1, 0, 0])
+    expect(probabilitiesOf([7, 7], 3, 'single-label')).toEqual([0.5, 0.5])
   })
 })
 

@@ -120,6 +120,23 @@ describe('measuring subsets', () => {
     expect(labelsInAllParts({ ...set, test: part([1, 1, 1, 0, 0, 1]) } as never)).toEqual([0])
   })
 
+  test('counts classes of the single-label task by Top-1, all of them', async () => {
+    const nan = Number.NaN
+    const labels = Float32Array.of(1, 0, 0, /**/ 0, 1, 0, /**/ 0, 0, 1, /**/ nan, nan, nan)
+    const classes = { ...examples, labels }
+    const guess = async (rows: readonly TokenSet[]) =>
+      rows.flatMap(({ hidden }) => (hidden[0] === 0 ? [3, 2, 1] : [0, 0, 0.5]))
+    const options = { task: 'single-label', seed: 1, resamples: 200 } as const
+    const { scores, evaluated } = await evaluateSubsets(guess, classes, standardSubsets(layout), options)
+    expect(evaluated).toEqual([0, 1, 2])
+    expect(scores.map(({ value }) => value)).toEqual([1 / 3, 1 / 3, 1 / 3])
+    for (const { low, high } of scores) expect([low, high]).toEqual([0, 1])
+    const set = { task: 'single-label', labels: [{}, {}, {}], train: classes, validation: classes, test: null }
+    expect(labelsInAllParts(set as never)).toEqual([0, 1, 2])
+    const part = { ...classes, labels: Float32Array.of(0, 1, 0) }
+    expect(labelsInAllParts({ ...set, test: part } as never)).toEqual([1])
+  })
+
   test('pairs are left out of many modalities; parts of modalities come first', () => {
     const names = (tokens: number[]) => subsetsToMeasure(layoutOf(...tokens)).map(({ name }) => name)
     expect(names([1, 1, 1])).toEqual(['m0', 'm1', 'm2', 'm0+m1', 'm0+m2', 'm1+m2', 'all'])
