@@ -2,6 +2,7 @@
 import { constants } from 'node:os'
 import { UsageError } from './command-line.ts'
 import { evaluateModel } from './evaluate-command.ts'
+import { compareStrategies } from './experiment-command.ts'
 import { serve } from './serve-command.ts'
 import { exportModel, trainModel } from './train-command.ts'
 
@@ -10,6 +11,7 @@ const HELP = `understory trainer – the cloud side
   trainer train      data to a model's bundle
   trainer evaluate   a bundle's score on every subset of its inputs
   trainer export     the bundle of a run that was stopped
+  trainer experiment strategies compared over seeds, on every subset, with a report
   trainer serve      the service: takes in, trains, publishes, rolls out
 
 Each has --help. Exit codes: 0 done, 1 failed, 2 wrong use, 78 wrong configuration; stopped by a signal, 128 and its number.
@@ -21,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainModel,
   evaluate: evaluateModel,
   export: exportModel,
+  experiment: compareStrategies,
   serve,
 }
 

@@ -62,7 +62,8 @@ export const recipeSchema = z.object({
 
 export type Recipe = z.infer<typeof recipeSchema>
 
-const STRATEGY_OPTIONS = [
+/** What belongs to one strategy or another. */
+export const STRATEGY_OPTIONS = [
   'kappa',
   'lambda-score',
   'lambda-speed',

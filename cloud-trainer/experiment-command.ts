@@ -1,0 +1,264 @@
+/** `trainer experiment`: strategies × seeds as runs of their own, compared on every subset. */
+import { mkdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { assert } from '#shared/std/assert.ts'
+import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
+import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
+import { buildTrainingSet } from './dataset/build-set.ts'
+import type { DatasetWarning } from './dataset/raw-set.ts'
+import { type Column, parseColumns } from './experiment/columns.ts'
+import { type PlannedRun, parseVariant, plannedRuns, variantKey } from './experiment/plan.ts'
+import { points, type Results, resultsCsv, resultsOf, signedPoints } from './experiment/results.ts'
+import { resultsPictures, resultsReport } from './experiment/results-report.ts'
+import { resultsMarkdown } from './experiment/results-table.ts'
+import type { RunResult } from './experiment/run-result.ts'
+import { openExperimentProgress } from './experiment-progress.ts'
+import { doRuns } from './experiment-runs.ts'
+import {
+  type ExperimentSettings,
+  readResult,
+  readSettings,
+  SETTINGS_FILE,
+  STRATEGY_SCHEMAS,
+  subsetsOf,
+} from './experiment-settings.ts'
+import { refusalOf } from './masking/strategy.ts'
+import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, STRATEGY_OPTIONS } from './recipe.ts'
+import { standalone } from './report/style.ts'
+import { differences } from './training/settings.ts'
+
+/** Every strategy that a recipe knows, and the oracle. */
+const STRATEGY_NAMES = STRATEGY_SCHEMAS.map(({ shape }) => shape.name.value)
+
+/** Each run has its own strategy and seed, and one thread. */
+const { strategy: _strategy, seed: _seed, workers: _workers, ...OTHER_OPTIONS } = RECIPE_OPTIONS
+const SHARED_OPTIONS = Object.fromEntries(
+  Object.entries(OTHER_OPTIONS).filter(([name]) => !STRATEGY_OPTIONS.some((option) => option === name)),
+) as Omit<typeof OTHER_OPTIONS, (typeof STRATEGY_OPTIONS)[number]>
+const SHARED_HELP = RECIPE_HELP.slice(RECIPE_HELP.indexOf('  --mask-mode'))
+  .split('\n')
+  .filter((line) => !/^ {2}--(seed|workers) /.test(line))
+  .join('\n')
+
+const HELP = `understory trainer experiment – compares masking strategies over seeds, on every subset of the inputs
+
+  --out FOLDER         of the experiment: its runs, results.json, results.csv, results.md, report.html
+  --strategies LIST    all (default), or names joined by commas, each with parameters of its own if need be:
+                       miam,uniform,dropout:rate=0.5,miam:lambdaScore=3:lambdaSpeed=3
+                       strategies: ${STRATEGY_NAMES.join(', ')};
+                       oracle trains a model for each subset, so it takes as many times as long
+  --seeds N            runs of each, with the seeds 1 to N (default 5)
+  --jobs N             runs at once, of one thread each (default: all cores)
+  --baseline NAME      differences are taken from it (default uniform, or else the first)
+  --subsets FILE       JSON: columns to measure instead of the standard ones, [{"name": "…", "tokens": ["climate.*", …]}]
+  --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
+${SOURCE_HELP}
+${SHARED_HELP}
+  --quick              a small model, two epochs, two seeds: whether it works, not how well; any option overrides it
+  --json               the last line of standard output is the result as one JSON object
+  --help
+
+A run that stands is not done again; the same command goes on where it was stopped, and with more strategies or seeds
+only what is new is done. Ctrl-C leaves checkpoints.
+`
+
+/** Given before what the person says, who has the last word. */
+const QUICK = ['--epochs', '2', '--seeds', '2', '--width', '16', '--layers', '1', '--heads', '2', '--resamples', '50']
+
+export const compareStrategies = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
+  const shape = {
+    ...SOURCE_OPTIONS,
+    ...SHARED_OPTIONS,
+    out: z.string().min(1),
+    strategies: z.string().min(1).default('all'),
+    seeds: wholeNumber({ least: 1, most: 1000 }).default(5),
+    jobs: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
+    baseline: z.string().min(1).optional(),
+    subsets: z.string().min(1).optional(),
+    partial: z.string().min(1).optional(),
+  }
+  const parsed = parseCommand(args.includes('--quick') ? [...QUICK, ...args] : args, shape, ['quick', 'json'])
+  if (parsed === 'help') {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const { values, flags } = parsed
+  const recipe = recipeOf({ ...values, strategy: 'none', seed: 1, workers: 1 })
+  const { strategy: _, seed: __, workers: ___, ...shared } = recipe
+  const settings: ExperimentSettings = {
+    schema: 'experiment/1',
+    source: sourceOf(values),
+    recipe: shared,
+    variants: variantsOf(values.strategies),
+    seeds: Array.from({ length: values.seeds }, (_, i) => i + 1),
+    partial: (values.partial ?? '').split(';').flatMap((text) => (text === '' ? [] : [text.split(',')])),
+    columns: values.subsets === undefined ? null : await readColumns(resolve(values.subsets)),
+  }
+  const baseline = baselineOf(settings.variants, values.baseline)
+  const folder = resolve(values.out)
+  const set = buildTrainingSet(await readSource(settings.source, warn), { onWarning: warn })
+  const subsets = subsetsOf(settings, set.layout) // before any training: an unknown token shows at once
+  requirePossible(settings.variants, set.layout.modalities.length)
+  await keepSettings(folder, settings)
+  await finishRuns(folder, settings, { jobs: values.jobs, subsets: subsets.length, signal })
+  const results = resultsOf(await readResults(folder, settings), baseline, {
+    command: `understory trainer experiment ${args.map(shellWord).join(' ')}`,
+    understory: installedVersion(),
+  })
+  await writeOutputs(folder, results)
+  process.stdout.write(`${resultsText(results)}\n${join(folder, 'report.html')}\n`)
+  if (flags.has('json')) process.stdout.write(`${JSON.stringify(summaryOf(results, folder))}\n`)
+  return 0
+}
+
+type AnyVariant = ExperimentSettings['variants'][number]
+
+const variantsOf = (text: string): AnyVariant[] => {
+  const variants = (text === 'all' ? STRATEGY_NAMES : text.split(',')).map(variantOf)
+  const twice = variants.find(({ key }, i) => variants.findIndex((other) => other.key === key) !== i)
+  if (twice !== undefined) throw new UsageError(`--strategies: "${twice.key}" stands there twice`)
+  return variants
+}
+
+const variantOf = (text: string): AnyVariant => {
+  const written = parseVariant(text)
+  const schema = STRATEGY_SCHEMAS.find(({ shape }) => shape.name.value === written?.name)
+  if (written === null || schema === undefined) {
+    throw new UsageError(`--strategies: "${text}" is none of ${STRATEGY_NAMES.join(', ')}`)
+  }
+  const strategy = schema.strict().safeParse({ name: written.name, ...written.parameters })
+  if (!strategy.success) throw new UsageError(`--strategies: "${text}": ${strategy.error.issues[0]!.message}`)
+  return { key: variantKey(strategy.data), strategy: strategy.data }
+}
+
+const requirePossible = (variants: readonly AnyVariant[], modalities: number): void => {
+  for (const { key, strategy } of variants) {
+    const refusal = strategy.name === 'oracle' ? null : refusalOf(strategy, modalities)
+    if (refusal !== null) throw new UsageError(`--strategies: "${key}": ${refusal}`)
+  }
+}
+
+const baselineOf = (variants: readonly AnyVariant[], asked: string | undefined): string => {
+  const keys = variants.map(({ key }) => key)
+  if (asked === undefined) return keys.includes('uniform') ? 'uniform' : keys[0]!
+  if (keys.includes(asked)) return asked
+  throw new UsageError(`--baseline: "${asked}" is none of ${keys.join(', ')}`)
+}
+
+const readColumns = async (file: string): Promise<Column[]> => {
+  const parsed = parseColumns(await readJson(file))
+  if (!parsed.ok) throw new UsageError(`--subsets: ${file}: ${parsed.error}`)
+  return [...parsed.value]
+}
+
+const readJson = async (file: string): Promise<unknown> => {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new UsageError(`--subsets: ${file} can't be read as JSON`, { cause })
+  }
+}
+
+/** A folder goes on with what it was made for; strategies and seeds may come and go. */
+const keepSettings = async (folder: string, settings: ExperimentSettings): Promise<void> => {
+  const former = await readSettings(folder)
+  const common = ({ variants: _, seeds: __, ...rest }: ExperimentSettings) => rest
+  const different = former === null ? [] : differences(common(former), common(settings))
+  if (different.length > 0) {
+    throw new UsageError(`--out: ${folder} holds another experiment: ${different.join('; ')}; name a new folder`)
+  }
+  await mkdir(folder, { recursive: true })
+  await writeFileAtomic(join(folder, SETTINGS_FILE), `${JSON.stringify(settings, null, 1)}\n`)
+}
+
+const finishRuns = async (
+  folder: string,
+  { variants, seeds, recipe }: ExperimentSettings,
+  options: { readonly jobs: number; readonly subsets: number; readonly signal: AbortSignal },
+): Promise<void> => {
+  const { jobs, subsets, signal } = options
+  const planned = plannedRuns(variants, seeds)
+  const results = await Promise.all(planned.map(({ variant, seed }) => readResult(folder, variant, seed)))
+  const open = planned.filter((_, i) => results[i] === null)
+  if (open.length === 0) return
+  process.stderr.write(`${open.length} of ${planned.length} runs to do, ${Math.min(jobs, open.length)} at once\n`)
+  const epochsOf = ({ variant }: PlannedRun) => recipe.epochs * (variant === 'oracle' ? subsets : 1)
+  using progress = openExperimentProgress(open, epochsOf)
+  const failed = await doRuns(open, { folder, jobs, signal, onEpochs: progress.epochs, onEnd: progress.end })
+  if (failed.length === 0) return
+  throw new ExperimentError(failed.map(({ variant, seed }) => `${variant} seed ${seed}`))
+}
+
+const readResults = async (folder: string, { variants, seeds }: ExperimentSettings): Promise<readonly RunResult[]> => {
+  const runs = variants.flatMap(({ key }) => seeds.map((seed) => readResult(folder, key, seed)))
+  const results = (await Promise.all(runs)).filter((result) => result !== null)
+  assert(results.length === runs.length, 'every run has its result', { runs: runs.length, results: results.length })
+  const other = results.find(({ dataHash }) => dataHash !== results[0]!.dataHash)
+  if (other === undefined) return results
+  throw new UsageError(`--out: the data have changed since other runs of ${folder}; name a new folder`)
+}
+
+const writeOutputs = async (folder: string, results: Results): Promise<void> => {
+  await mkdir(join(folder, 'figures'), { recursive: true })
+  const files = [
+    ['results.json', `${JSON.stringify(results)}\n`],
+    ['results.csv', resultsCsv(results)],
+    ['results.md', resultsMarkdown(results)],
+    ['report.html', resultsReport(results)],
+    ...resultsPictures(results).map(({ name, svg }) => [join('figures', `${name}.svg`), standalone(svg)]),
+  ] as const
+  for (const [name, text] of files) await writeFileAtomic(join(folder, name!), text!)
+}
+
+const resultsText = ({ comparison }: Results): string => {
+  const { variants, cells, baseline } = comparison
+  const rows = cells.map((row, v) => {
+    const { value, low, high, difference: d } = row.at(-1)!
+    const difference = d === null ? '' : `${signedPoints(d.value)} (${signedPoints(d.low)} to ${signedPoints(d.high)})`
+    return [variants[v]!, points(value), `${points(low)} – ${points(high)}`, difference]
+  })
+  const all = [['strategy', 'average', '95 % interval', `minus ${baseline}`], ...rows]
+  const widths = [0, 1, 2].map((c) => Math.max(...all.map((row) => row[c]!.length)))
+  return all
+    .map((row) =>
+      row
+        .map((cell, c) => cell.padEnd(widths[c] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+const summaryOf = ({ comparison, data, metric, runs }: Results, folder: string) => ({
+  experiment: folder,
+  dataHash: data.dataHash,
+  part: data.part,
+  observations: data.observations,
+  metric,
+  baseline: comparison.baseline,
+  runs: runs.length,
+  average: Object.fromEntries(comparison.variants.map((variant, v) => [variant, comparison.cells[v]!.at(-1)!])),
+})
+
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+
+const installedVersion = (): string =>
+  (createRequire(import.meta.url)('../package.json') as { version: string }).version
+
+/** Some runs ended without a result; the others stand. */
+class ExperimentError extends Error {
+  readonly code = 'runs-failed'
+  readonly hint = 'Why stands above. The same command tries only these again.'
+  constructor(runs: readonly string[]) {
+    super(`no result of ${runs.join(', ')}`)
+    this.name = 'ExperimentError'
+  }
+}
+
+const warn = ({ subject, count, detail }: DatasetWarning): void =>
+  void process.stderr.write(`note: ${subject}: ${count} × ${detail}\n`)

@@ -1,0 +1,259 @@
+/** One run of an experiment: trains with one strategy and one seed, measures every subset, writes the result. */
+import { mkdir } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { taskOf } from '#shared/domain/task.ts'
+import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { assert } from '#shared/std/assert.ts'
+import { randomStream } from '#shared/std/random.ts'
+import { readSource } from './data-source.ts'
+import { buildTrainingSet } from './dataset/build-set.ts'
+import { resampledMacroAuc, resampledTop1 } from './evaluation/bootstrap.ts'
+import {
+  type Answers,
+  calibrated,
+  expectedCalibrationError,
+  fitTemperatures,
+  reliability,
+} from './evaluation/calibrate.ts'
+import { evaluateSubsets, labelsInAllParts } from './evaluation/evaluate.ts'
+import { topAnswers } from './evaluation/top-answers.ts'
+import type { RunResult } from './experiment/run-result.ts'
+import { LOGITS_FILE, readResult, readSettings, resultFile, runFolder, subsetsOf } from './experiment-settings.ts'
+import { withBaseRates } from './export/base-rates.ts'
+import { openStrategy } from './masking/strategy.ts'
+import { evaluatedLabels } from './metrics/auc.ts'
+import { openPredictor } from './model/predictor.ts'
+import type { Subset } from './model/subset.ts'
+import type { Examples, TrainingSet } from './model/training-set.ts'
+import { ORACLE_STRATEGY, restrictSet } from './oracle.ts'
+import { type Recipe, trainingOf } from './recipe.ts'
+import { weightsFor } from './training/label-weights.ts'
+import type { EpochRecord } from './training/progress.ts'
+import { thisEngine } from './training/settings.ts'
+import { type Trained, train } from './training/train.ts'
+import { TrainingError } from './training/training-error.ts'
+
+/** Of the resamples: equal in all runs, so that they pair. */
+const BOOTSTRAP_SEED = 1
+/** Fewest positives and negatives among what is measured: an AUC of fewer is mostly luck. */
+const FEWEST = 5
+const DRAWS = 400
+
+export type RunProgress = {
+  /** Epochs done, of all the models that the run trains. */
+  readonly epochs: number
+}
+
+export type ExperimentRunOptions = {
+  readonly folder: string
+  readonly variant: string
+  readonly seed: number
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: RunProgress) => void
+}
+
+/** May be repeated after any crash: goes on from its checkpoints, and does nothing once its result stands. */
+export const runExperimentRun = async (options: ExperimentRunOptions): Promise<void> => {
+  const { folder, variant, seed } = options
+  if ((await readResult(folder, variant, seed)) !== null) return
+  const settings = await readSettings(folder)
+  const strategy = settings?.variants.find(({ key }) => key === variant)?.strategy
+  assert(settings !== null && strategy !== undefined, 'a run is of its experiment', { folder, variant })
+  const own = runFolder(folder, variant, seed)
+  await mkdir(own, { recursive: true })
+  const set = buildTrainingSet(await readSource(settings.source, () => {}))
+  const subsets = subsetsOf(settings, set.layout)
+  const isOracle = strategy.name === 'oracle'
+  const recipe: Recipe = { ...settings.recipe, strategy: isOracle ? ORACLE_STRATEGY : strategy, seed, workers: 1 }
+  const { signal, onProgress } = options
+  const work: Work = { set, recipe, folder: join(own, 'checkpoints'), signal, onProgress }
+  const models = isOracle ? await oneForEach(work, subsets) : [await oneForAll(work, subsets)]
+  const { trained } = models.at(-1)!
+  const seen = models.flatMap((model) => model.seen)
+  const { measured, logits } = summarise(set, seen, settings.recipe.resamples)
+  await writeFileAtomic(join(own, LOGITS_FILE), logits)
+  const result: RunResult = {
+    schema: 'experiment-run/1',
+    variant,
+    seed,
+    strategy: isOracle ? { name: 'oracle' } : { ...trained.strategy },
+    dataHash: set.hash,
+    modalities: set.layout.modalities,
+    ...measured,
+    epochs: trained.epochs.map(epochOf),
+    selectedEpoch: trained.selectedEpoch,
+    drawn: drawAfter(recipe, set, trained),
+    seconds: {
+      training: models.reduce((sum, model) => sum + model.trained.seconds, 0),
+      measuring: models.reduce((sum, model) => sum + model.measuringSeconds, 0),
+    },
+    engine: engineOf(),
+  }
+  await writeFileAtomic(resultFile(folder, variant, seed), `${JSON.stringify(result)}\n`)
+}
+
+type Work = Pick<ExperimentRunOptions, 'signal' | 'onProgress'> & {
+  readonly set: TrainingSet
+  readonly recipe: Recipe
+  /** Of the checkpoints. */
+  readonly folder: string
+}
+
+/** What a model said about the validation part and what is measured, with one subset visible. */
+type Seen = { readonly subset: Subset; readonly validation: Answers; readonly measured: Answers }
+
+type Model = { readonly trained: Trained; readonly seen: readonly Seen[]; readonly measuringSeconds: number }
+
+const oneForAll = async (work: Work, subsets: readonly Subset[]): Promise<Model> => {
+  const { set, recipe, folder, signal, onProgress } = work
+  const trained = await train({
+    ...trainingOf(recipe, { labels: set.labels.length, task: taskOf(set), folder }),
+    set,
+    signal,
+    onProgress: (progress) => {
+      if (progress.kind === 'epoch') onProgress({ epochs: progress.record.epoch })
+      if (progress.kind === 'resumed') onProgress({ epochs: progress.epoch - 1 })
+    },
+  })
+  const startedMs = performance.now()
+  const { config } = trained
+  const weights = withBaseRates(config, set.layout, trained.weights, weightsFor(set))
+  await using predictor = await openPredictor(config, set.layout, weights, { threads: 1 })
+  // Scores are computed with their resamples later; no label is counted here.
+  const options = { evaluated: [], seed: 0, resamples: 0, signal }
+  const look = async (examples: Examples) => (await evaluateSubsets(predictor.predict, examples, subsets, options)).seen
+  const validation = await look(set.validation)
+  const measured = set.test === null ? validation : await look(set.test)
+  return {
+    trained,
+    seen: subsets.map((subset, i) => ({ subset, validation: validation[i]!, measured: measured[i]! })),
+    measuringSeconds: (performance.now() - startedMs) / 1000,
+  }
+}
+
+/** An oracle for each subset, each with checkpoints of its own. */
+const oneForEach = async (work: Work, subsets: readonly Subset[]): Promise<readonly Model[]> => {
+  const models: Model[] = []
+  for (const [i, subset] of subsets.entries()) {
+    const own: Work = {
+      ...work,
+      set: restrictSet(work.set, subset),
+      folder: join(work.folder, `${i}`),
+      onProgress: ({ epochs }) => work.onProgress({ epochs: i * work.recipe.epochs + epochs }),
+    }
+    models.push(await oneForAll(own, [subset]))
+  }
+  return models
+}
+
+type Summary = Pick<RunResult, 'part' | 'observations' | 'labels' | 'metric' | 'scores' | 'calibration' | 'logits'>
+
+const summarise = (
+  set: TrainingSet,
+  seen: readonly Seen[],
+  resamples: number,
+): { readonly measured: Summary; readonly logits: Uint8Array } => {
+  const part = set.test === null ? 'validation' : 'test'
+  const examples = set[part]!
+  const evaluated = labelsThatCount(set, examples)
+  return {
+    measured: {
+      part,
+      observations: examples.rows.length,
+      labels: evaluated.map((label) => set.labels[label]!.name),
+      metric: taskOf(set) === 'single-label' ? 'top-1' : 'macro-auc',
+      scores: seen.map(({ subset, measured }) => ({
+        subset: subset.name,
+        group: subset.group,
+        ...resampled(set, examples, measured.logits, { evaluated, resamples }),
+      })),
+      calibration: calibrationOf(set, examples, seen),
+      logits: { file: LOGITS_FILE, shape: [seen.length, examples.rows.length, set.labels.length] },
+    },
+    logits: bytesOf(seen.map(({ measured }) => measured.logits)),
+  }
+}
+
+/** Throws a TrainingError when nothing can be measured. */
+const labelsThatCount = (set: TrainingSet, examples: Examples): readonly number[] => {
+  const known = labelsInAllParts(set)
+  if (taskOf(set) === 'single-label') return known
+  const often = new Set(evaluatedLabels(examples.labels, set.labels.length, FEWEST))
+  const evaluated = known.filter((label) => often.has(label))
+  if (evaluated.length > 0) return evaluated
+  throw new TrainingError(
+    'unusable-set',
+    `no label has ${FEWEST} positives and ${FEWEST} negatives among what is measured, and both in each part`,
+    { hint: 'Give the test part more observations.' },
+  )
+}
+
+const resampled = (
+  set: TrainingSet,
+  { labels }: Examples,
+  logits: ArrayLike<number>,
+  options: { readonly evaluated: readonly number[]; readonly resamples: number },
+) => {
+  const all = { ...options, count: set.labels.length, seed: BOOTSTRAP_SEED }
+  const { value, resamples } =
+    taskOf(set) === 'single-label' ? resampledTop1(logits, labels, all) : resampledMacroAuc(logits, labels, all)
+  return { value, resamples: resamples.map((drawn) => (Number.isNaN(drawn) ? null : drawn)) }
+}
+
+/** Fitted on the validation part, judged on what is measured; of the single-label task, the most probable class. */
+const calibrationOf = (set: TrainingSet, examples: Examples, seen: readonly Seen[]): RunResult['calibration'] => {
+  const { layout, validation, labels } = set
+  const task = taskOf(set)
+  const fitted = fitTemperatures(
+    layout,
+    validation.labels,
+    seen.map((one) => one.validation),
+    task,
+  )
+  const judged = (answers: Answers, calibration: typeof fitted) => {
+    const said = { probabilities: calibrated(layout, calibration, answers, task), labels: examples.labels }
+    return task === 'multi-label' ? said : topAnswers(said.probabilities, said.labels, labels.length)
+  }
+  const error = (answers: Answers, calibration: typeof fitted): number => {
+    const { probabilities, labels: truth } = judged(answers, calibration)
+    return expectedCalibrationError(probabilities, truth)
+  }
+  const whole = judged(seen.at(-1)!.measured, fitted)
+  return {
+    bins: reliability(whole.probabilities, whole.labels),
+    errors: seen.map(({ subset, measured }) => ({
+      subset: subset.name,
+      before: error(measured, [{ group: '*', temperature: 1 }]),
+      after: error(measured, fitted),
+    })),
+  }
+}
+
+const epochOf = ({ epoch, loss, scores, all, masking, seconds }: EpochRecord): RunResult['epochs'][number] => ({
+  epoch,
+  loss,
+  scores,
+  all,
+  masking: masking && { scoreRatio: masking.scoreRatio, speedRatio: masking.speedRatio, lnW: masking.lnW },
+  seconds,
+})
+
+/** p as it would be drawn for the batches after the last epoch: every epoch's scores told again. */
+const drawAfter = ({ strategy, seed }: Recipe, { layout }: TrainingSet, { epochs }: Trained): RunResult['drawn'] => {
+  const tokens = layout.modalities.map((_, m) => layout.slots.filter((slot) => slot.modality === m).length)
+  const opened = openStrategy(strategy, tokens)
+  for (const { scores } of epochs) opened.scored(scores)
+  const random = randomStream(seed, 'drawn for the report')
+  return Array.from({ length: DRAWS }, () => opened.draw(random).map((p) => Number(p.toPrecision(4))))
+}
+
+const engineOf = (): RunResult['engine'] => {
+  const { node, runtime } = thisEngine(1)
+  return { cpu: `${process.arch} ${cpus()[0]?.model ?? 'unknown'}`, node, runtime }
+}
+
+const bytesOf = (parts: readonly ArrayLike<number>[]): Uint8Array => {
+  const values = Float32Array.from(parts.flatMap((part) => Array.from(part)))
+  return new Uint8Array(values.buffer)
+}

@@ -1,0 +1,50 @@
+/** Colours and type of reports and pictures, light and dark. Series are told apart by `c0` … `c9`. */
+
+/** Okabe and Ito's palette for colour-blind readers, with three more; the second is for dark ground. */
+const SERIES: readonly (readonly [light: string, dark: string])[] = [
+  ['#0072b2', '#5fb4ee'],
+  ['#d55e00', '#ff9350'],
+  ['#009e73', '#35cf9f'],
+  ['#b5568a', '#e79fc6'],
+  ['#b58100', '#f0bd4f'],
+  ['#1f97d4', '#9ad8ff'],
+  ['#6a4c93', '#b99ae0'],
+  ['#5f6368', '#b3b8be'],
+  ['#8c510a', '#d0a46a'],
+  ['#b2182b', '#f27a80'],
+]
+
+/** Class of the i-th series; after ten they repeat. */
+export const seriesClass = (index: number): string => `c${index % SERIES.length}`
+
+const variables = (dark: boolean): string =>
+  SERIES.map((pair, i) => `--c${i}:${pair[dark ? 1 : 0]};`).join('') +
+  (dark
+    ? '--ink:#e6e8ea;--soft:#9aa1a9;--line:#3a4048;--ground:#14171a;--raised:#1d2126;'
+    : '--ink:#1b1f23;--soft:#5b636b;--line:#d5d9dd;--ground:#ffffff;--raised:#f5f6f7;')
+
+export const THEME = [
+  `:root{color-scheme:light dark;${variables(false)}}`,
+  `@media (prefers-color-scheme:dark){:root{${variables(true)}}}`,
+].join('\n')
+
+/** Of everything inside a picture. */
+export const PICTURE_STYLE = [
+  'svg text{font:11px system-ui,-apple-system,"Segoe UI",sans-serif;fill:var(--soft)}',
+  'svg text.title{font-weight:600;font-size:12px;fill:var(--ink)}',
+  'svg .axis{stroke:var(--line);stroke-width:1;fill:none}',
+  'svg .zero{stroke:var(--soft);stroke-width:1;fill:none}',
+  'svg .line{fill:none;stroke-width:1.8;stroke-linejoin:round}',
+  'svg .band{stroke:none;opacity:.15}',
+  ...SERIES.map(
+    (_, i) => `svg .c${i}{stroke:var(--c${i})}svg .fill.c${i},svg .band.c${i}{fill:var(--c${i});stroke:none}`,
+  ),
+].join('\n')
+
+/** A picture as a file of its own. */
+export const standalone = (svg: string): string =>
+  svg.replace(
+    /^<svg([^>]*)>/,
+    `<svg xmlns="http://www.w3.org/2000/svg"$1><style>${THEME}\n${PICTURE_STYLE}</style>` +
+      '<rect width="100%" height="100%" fill="var(--ground)"/>',
+  )
