@@ -5,7 +5,7 @@
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { DatasetError } from './dataset-error.ts'
-import type { Description, ModalityDescription } from './description.ts'
+import type { WrittenDescription } from './description.ts'
 
 const regionsSchema = z.record(
   z.string(),
@@ -18,7 +18,7 @@ export type ImageWindow = { readonly window: number; readonly patch: number }
 const SPLIT = { column: 'fold', train: ['0', '1', '2'], validation: ['3'], test: ['4'] }
 
 /** The region is named like the folder, or like what stands before its hyphen ("NSW" of "NSW-ba"). */
-export const describeDisdat = (json: unknown, folder: string, { window, patch }: ImageWindow): Description => {
+export const describeDisdat = (json: unknown, folder: string, { window, patch }: ImageWindow): WrittenDescription => {
   const refuse = (what: string): never => {
     throw new DatasetError('bad-description', what, { file: 'modalities.json' })
   }
@@ -29,22 +29,24 @@ export const describeDisdat = (json: unknown, folder: string, { window, patch }:
   if (region === undefined) return refuse(`no region for the folder "${key}"`)
 
   const place = region.modalities.location
-  const modalities = Object.entries(region.modalities).map(([name, described]): ModalityDescription => {
-    if (typeof described !== 'string') return { kind: 'tabular', name, columns: columnsOf(described) }
-    const raster = /^window of (\S+)\.u8/.exec(described)?.[1]
-    if (raster === undefined) return refuse(`modality "${name}": "${described}" is not understood`)
-    if (typeof place !== 'object' || !('lon' in place && 'lat' in place)) {
-      return refuse(`modality "${name}": a window needs a location with lon and lat`)
-    }
-    return {
-      kind: 'image',
-      name,
-      width: window,
-      height: window,
-      patch,
-      source: { raster, longitude: 'lon', latitude: 'lat' },
-    }
-  })
+  const modalities = Object.entries(region.modalities).map(
+    ([name, described]): WrittenDescription['modalities'][number] => {
+      if (typeof described !== 'string') return { kind: 'tabular', name, columns: columnsOf(described) }
+      const raster = /^window of (\S+)\.u8/.exec(described)?.[1]
+      if (raster === undefined) return refuse(`modality "${name}": "${described}" is not understood`)
+      if (typeof place !== 'object' || !('lon' in place && 'lat' in place)) {
+        return refuse(`modality "${name}": a window needs a location with lon and lat`)
+      }
+      return {
+        kind: 'image',
+        name,
+        width: window,
+        height: window,
+        patch,
+        source: { raster, longitude: 'lon', latitude: 'lat' },
+      }
+    },
+  )
   return {
     schema: 'dataset/1',
     table: 'sites.csv',

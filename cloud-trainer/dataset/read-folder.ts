@@ -6,9 +6,13 @@ import { DatasetError } from './dataset-error.ts'
 import { type Description, parseDescription } from './description.ts'
 import { describeDisdat, type ImageWindow } from './disdat.ts'
 import { parseJson, readIfThere } from './folder-files.ts'
-import { columnsOf, type ModalitySource, openSource } from './modality-source.ts'
-import type { DatasetWarning, Part, RawExample, RawSet } from './raw-set.ts'
-import { readTable, type Table } from './table.ts'
+import { labelsOf } from './labels.ts'
+import { openSource } from './modality-source.ts'
+import type { DatasetWarning, RawExample, RawSet } from './raw-set.ts'
+import { readTables } from './read-tables.ts'
+import type { ModalitySource } from './sources/source.ts'
+import { partsOf, splitName } from './split.ts'
+import type { Table } from './table.ts'
 
 export type ReadFolderOptions = Partial<ImageWindow> & {
   /** Only these, in the description's order. */
@@ -17,40 +21,45 @@ export type ReadFolderOptions = Partial<ImageWindow> & {
 }
 
 const HOUR_MS = 3_600_000
-/** Files decoded at once. */
-const PICTURES_AT_ONCE = 16
+/** Rows whose files are read and decoded at once. */
+const FILES_AT_ONCE = 16
 
 /** Throws DatasetError, which names file, row and column. */
 export const readFolder = async (folder: string, options: ReadFolderOptions = {}): Promise<RawSet> => {
-  const root = resolve(folder)
-  const description = select(await findDescription(root, options), options.modalities)
-  const { main, labelled, tables } = await readTables(root, description)
+  const { onWarning = () => undefined } = options
+  const description = select(await findDescription(resolve(folder), options), options.modalities)
+  const root = resolve(folder, description.folder ?? '.')
+  const tables = await readTables(root, description)
+  const { main } = tables
   const hasTime = description.time !== undefined
   const sources = await Promise.all(
-    description.modalities.map((modality) =>
-      openSource(modality, { folder: root, table: tables.get(modality.file ?? description.table)!, hasTime }),
-    ),
+    description.modalities.map((modality) => {
+      const table = 'file' in modality && modality.file !== undefined ? tables.of(modality.file) : main
+      return openSource(modality, { folder: root, table, tables, hasTime })
+    }),
   )
-  const partOf = partFinder(description)
+  const known = labelsOf(description, tables, onWarning)
+  const parts = partsOf(description.split, main, known)
   const timeOf = description.time === undefined ? () => null : timeReader(main, description.time)
 
-  const rows = main.ids.map((_, row) => row).filter((row) => partOf(main, row) !== null)
+  const rows = known.rows.filter((row) => parts[row] !== null)
   const examples: RawExample[] = []
-  for (let first = 0; first < rows.length; first += PICTURES_AT_ONCE) {
-    const some = rows.slice(first, first + PICTURES_AT_ONCE).map(async (row) => ({
+  for (let first = 0; first < rows.length; first += FILES_AT_ONCE) {
+    const some = rows.slice(first, first + FILES_AT_ONCE).map(async (row) => ({
       id: main.ids[row]!,
       readings: await readingsOf(main.ids[row]!, row, timeOf(row), sources),
       window: windowOf(timeOf(row)),
-      part: partOf(main, row)!,
-      labels: labelled.labels.subarray(row * labelled.labelColumns.length, (row + 1) * labelled.labelColumns.length),
+      part: parts[row]!,
+      labels: known.of(row),
     }))
     examples.push(...(await Promise.all(some)))
   }
   requireParts(examples, description)
-  warnOfUnused(main.ids.length - rows.length, description, options.onWarning)
+  warnOfUnused(known.rows.length - rows.length, description, onWarning)
   return {
+    ...(known.classes === null ? {} : { task: 'single-label' }),
     templates: sources.map((source) => source.template),
-    labels: labelled.labelColumns.map((column) => ({ name: column, taxonId: taxonOf(description, column) })),
+    labels: known.labels,
     examples,
   }
 }
@@ -76,65 +85,6 @@ const select = (description: Description, names: readonly string[] | undefined):
     throw new DatasetError('bad-description', `no modality "${unknown ?? ''}"; there are ${known.join(', ')}`)
   }
   return { ...description, modalities: description.modalities.filter((modality) => names.includes(modality.name)) }
-}
-
-type Tables = { readonly main: Table; readonly labelled: Table; readonly tables: ReadonlyMap<string, Table> }
-
-/** Each file is read once, for whatever its columns are used. */
-const readTables = async (folder: string, description: Description): Promise<Tables> => {
-  const { table, id, split, time, labels, missing } = description
-  const wanted = new Map<string, { texts: Set<string>; numbers: Set<string> }>()
-  const want = (file: string) => {
-    const known = wanted.get(file) ?? { texts: new Set(), numbers: new Set() }
-    wanted.set(file, known)
-    return known
-  }
-  want(table).texts.add(split.column)
-  if (time !== undefined) want(table).texts.add(time)
-  want(labels.file)
-  for (const modality of description.modalities) {
-    const columns = columnsOf(modality)
-    const { texts, numbers } = want(modality.file ?? table)
-    for (const column of columns.texts) texts.add(column)
-    for (const column of columns.numbers) numbers.add(column)
-  }
-  const labelColumns = labels.columns === 'others' ? labels.columns : labels.columns.map((it) => it.column)
-  const tables = new Map<string, Table>()
-  for (const [file, { texts, numbers }] of wanted) {
-    const columns = { id, texts: [...texts], numbers: [...numbers] }
-    const read = await readTable(
-      { folder, file, missing },
-      file === labels.file ? { ...columns, labels: labelColumns } : columns,
-    )
-    tables.set(file, read)
-    requireSameRows(tables.get(table)!, read, id)
-  }
-  return { main: tables.get(table)!, labelled: tables.get(labels.file)!, tables }
-}
-
-const requireSameRows = (main: Table, other: Table, column: string): void => {
-  const { file, ids, lines } = other
-  for (let row = 0; row < Math.min(ids.length, main.ids.length); row++) {
-    if (ids[row] === main.ids[row]) continue
-    const what = `"${ids[row]}" where row ${main.lines[row]} of ${main.file} has "${main.ids[row]}"`
-    throw new DatasetError('row-order', what, { file, row: lines[row]!, column })
-  }
-  if (ids.length !== main.ids.length) {
-    throw new DatasetError('row-count', `${ids.length} rows, but ${main.ids.length} in ${main.file}`, { file })
-  }
-}
-
-const partFinder = ({ split }: Description) => {
-  const parts = new Map<string, Part>()
-  for (const part of ['train', 'validation', 'test'] as const) {
-    for (const value of split[part]) parts.set(value, part)
-  }
-  return (main: Table, row: number): Part | null => {
-    const value = main.texts.get(split.column)![row]!
-    if (value !== '') return parts.get(value) ?? null
-    const place = { file: main.file, row: main.lines[row]!, column: split.column }
-    throw new DatasetError('missing-value', 'a row without a part', place)
-  }
 }
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
@@ -181,15 +131,12 @@ const readingsOf = async (
 const requireParts = (examples: readonly RawExample[], { table, split }: Description): void => {
   for (const part of ['train', 'validation'] as const) {
     if (examples.some((example) => example.part === part)) continue
-    const what = `no row of the ${part} part (${split[part].join(', ')})`
-    throw new DatasetError('too-few', what, { file: table, column: split.column })
+    const values = 'column' in split ? ` (${split[part].join(', ')})` : ''
+    throw new DatasetError('too-few', `no row of the ${part} part${values}`, { file: table, column: splitName(split) })
   }
 }
 
-const warnOfUnused = (count: number, { split }: Description, onWarning: ReadFolderOptions['onWarning']): void => {
+const warnOfUnused = (count: number, { split }: Description, onWarning: (warning: DatasetWarning) => void): void => {
   if (count === 0) return
-  onWarning?.({ code: 'unused-rows', subject: split.column, count, detail: 'rows of no part are left out' })
+  onWarning({ code: 'unused-rows', subject: splitName(split), count, detail: 'rows of no part are left out' })
 }
-
-const taxonOf = ({ labels }: Description, column: string): string | null =>
-  labels.columns === 'others' ? null : (labels.columns.find((it) => it.column === column)?.taxonId ?? null)

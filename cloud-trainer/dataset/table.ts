@@ -6,8 +6,16 @@ import { CsvError, parse } from 'csv-parse'
 import { DatasetError } from './dataset-error.ts'
 import { isNoSuchFile } from './folder-files.ts'
 
+/**
+ * What a second row of an id is: an error, a row of its own, or one that must agree with the first in all that is read,
+ * and is then left out.
+ */
+export type IdRule = 'unique' | 'repeated' | 'agreeing'
+
 export type Wanted = {
   readonly id: string
+  /** `unique` when absent. */
+  readonly ids?: IdRule
   readonly texts?: readonly string[]
   readonly numbers?: readonly string[]
   /** Cells are 1, 0 or missing; "others": all columns but the id. */
@@ -16,7 +24,7 @@ export type Wanted = {
 
 export type Table = {
   readonly file: string
-  /** One for each row, all different. */
+  /** One for each row; all different but where they may be repeated. */
   readonly ids: readonly string[]
   /** Line of each row in the file, the header's being 1. A row of several lines counts by its last. */
   readonly lines: readonly number[]
@@ -67,6 +75,7 @@ const lineBreaksOfTwo = (cells: readonly string[]): number => cells.join().split
 
 const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
   const isMissing = new Set(missing)
+  const idRule = wanted.ids ?? 'unique'
   const ids: string[] = []
   const lines: number[] = []
   const seen = new Map<string, number>()
@@ -76,26 +85,48 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
   let labelColumns: readonly string[] = []
   let plan: Plan | null = null
 
+  const textOf = (cell: string): string => {
+    const text = cell.trim()
+    return isMissing.has(text) ? '' : text
+  }
+  const numberOf = (cell: string, row: number, column: string): number => {
+    const text = cell.trim()
+    if (isMissing.has(text)) return Number.NaN
+    if (NUMBER.test(text)) return finite(Number(text))
+    throw new DatasetError('not-a-number', `"${short(text)}" is no number`, { file, row, column })
+  }
+  const agree = (
+    before: string | number | undefined,
+    now: string | number,
+    { row, first, column }: { readonly row: number; readonly first: number; readonly column: string },
+  ): void => {
+    if (Object.is(before, now)) return
+    const what = `"${now}", but "${before}" in row ${lines[first]} of the same id`
+    throw new DatasetError('bad-table', what, { file, row, column })
+  }
+
   const takeRow = (cells: readonly string[], row: number, { id, text, number, label }: Plan): void => {
     const own = cells[id]!.trim()
-    const first = seen.get(own)
     if (own === '') throw new DatasetError('missing-value', 'a row without an id', { file, row, column: wanted.id })
-    if (first !== undefined) {
-      throw new DatasetError('duplicate-id', `"${own}" stands in row ${first} too`, { file, row, column: wanted.id })
+    if (idRule !== 'repeated') {
+      const first = seen.get(own)
+      if (first !== undefined && idRule === 'unique') {
+        const what = `"${own}" stands in row ${lines[first]} too`
+        throw new DatasetError('duplicate-id', what, { file, row, column: wanted.id })
+      }
+      if (first !== undefined) {
+        for (const { at, column, values } of text) agree(values[first], textOf(cells[at]!), { row, first, column })
+        for (const { at, column, values } of number) {
+          agree(values.at(first), numberOf(cells[at]!, row, column), { row, first, column })
+        }
+        return
+      }
+      seen.set(own, ids.length)
     }
-    seen.set(own, row)
     ids.push(own)
     lines.push(row)
-    for (const { at, values } of text) {
-      const cell = cells[at]!.trim()
-      values.push(isMissing.has(cell) ? '' : cell)
-    }
-    for (const { at, column, values } of number) {
-      const cell = cells[at]!.trim()
-      if (isMissing.has(cell)) values.push(Number.NaN)
-      else if (NUMBER.test(cell)) values.push(finite(Number(cell)))
-      else throw new DatasetError('not-a-number', `"${short(cell)}" is no number`, { file, row, column })
-    }
+    for (const { at, values } of text) values.push(textOf(cells[at]!))
+    for (const { at, column, values } of number) values.push(numberOf(cells[at]!, row, column))
     for (const { at, column } of label) {
       const cell = cells[at]!.trim()
       if (isMissing.has(cell)) labels.push(Number.NaN)
@@ -116,7 +147,7 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
         wanted.labels === 'others' ? header.filter((column) => column !== wanted.id) : (wanted.labels ?? [])
       plan = {
         id: at(wanted.id),
-        text: [...texts].map(([column, values]) => ({ at: at(column), values })),
+        text: [...texts].map(([column, values]) => ({ at: at(column), column, values })),
         number: [...numbers].map(([column, values]) => ({ at: at(column), column, values })),
         label: labelColumns.map((column) => ({ at: at(column), column })),
       }
@@ -138,11 +169,11 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
 
 type Plan = {
   readonly id: number
-  readonly text: readonly { readonly at: number; readonly values: string[] }[]
+  readonly text: readonly { readonly at: number; readonly column: string; readonly values: string[] }[]
   readonly number: readonly {
     readonly at: number
     readonly column: string
-    readonly values: { push(x: number): void }
+    readonly values: { push(x: number): void; at(row: number): number | undefined }
   }[]
   readonly label: readonly { readonly at: number; readonly column: string }[]
 }
@@ -179,6 +210,7 @@ const growing = <A extends Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
       }
       data[length++] = value
     },
+    at: (row: number): number | undefined => data[row],
     end: (): A => data.subarray(0, length) as A,
   }
 }
