@@ -6,6 +6,7 @@ export type Attribute =
   | { readonly kind: 'int'; readonly value: number }
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'ints'; readonly value: readonly number[] }
+  | { readonly kind: 'string'; readonly value: string }
   /** A tensor of one element. */
   | { readonly kind: 'tensor'; readonly type: ElementType; readonly value: number }
 
@@ -15,6 +16,7 @@ export type Attributes = Readonly<Record<string, Attribute>>
 export const int = (value: number): Attribute => ({ kind: 'int', value })
 export const float = (value: number): Attribute => ({ kind: 'float', value })
 export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value })
+export const text = (value: string): Attribute => ({ kind: 'string', value })
 export const flag = (value: boolean | undefined): Attribute => int(value ? 1 : 0)
 
 export const numberOf = (attributes: Attributes, name: string, otherwise: number): number => {

@@ -1,5 +1,5 @@
 /** The operators as functions on tensors. */
-import { type Attributes, flag, float, int, ints } from './attributes.ts'
+import { type Attributes, flag, float, int, ints, text } from './attributes.ts'
 import { addConstant, emit, type Graph, type Tensor } from './graph.ts'
 import { TYPE_CODES } from './ops/indices.ts'
 import { type Dim, type Shape, sameShape } from './shape.ts'
@@ -23,6 +23,11 @@ export const multiply = (a: Tensor, b: Tensor | number): Tensor => one('Mul', [a
 export const divide = (a: Tensor, b: Tensor | number): Tensor => one('Div', [a, operand(a, b)])
 export const equal = (a: Tensor, b: Tensor | number): Tensor => one('Equal', [a, operand(a, b)])
 export const less = (a: Tensor, b: Tensor | number): Tensor => one('Less', [a, operand(a, b)])
+/** Bits of uint32, moved towards the lowest; what moves out is gone. */
+export const shiftRight = (x: Tensor, bits: number): Tensor =>
+  one('BitShift', [x, operand(x, bits)], { direction: text('RIGHT') })
+/** Of uint32. */
+export const xor = (a: Tensor, b: Tensor | number): Tensor => one('BitwiseXor', [a, operand(a, b)])
 export const where = (condition: Tensor, yes: Tensor, no: Tensor): Tensor => one('Where', [condition, yes, no])
 
 export const negate = (x: Tensor): Tensor => one('Neg', [x])

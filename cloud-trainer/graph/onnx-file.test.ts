@@ -14,8 +14,8 @@ import { type Program, toProgram } from './program.ts'
 
 const decode = (program: Program): ModelProto => fromBinary(ModelProtoSchema, encodeProgram(program))
 
-const { FLOAT, INT, TENSOR, INTS } = AttributeProto_AttributeType
-const KINDS = { float: FLOAT, int: INT, tensor: TENSOR, ints: INTS }
+const { FLOAT, INT, STRING, TENSOR, INTS } = AttributeProto_AttributeType
+const KINDS = { float: FLOAT, int: INT, string: STRING, tensor: TENSOR, ints: INTS }
 
 /** What is read back for an attribute, in our form. */
 const readAttribute = (node: NodeProto, name: string, { kind }: Attribute): unknown => {
@@ -26,6 +26,8 @@ const readAttribute = (node: NodeProto, name: string, { kind }: Attribute): unkn
       return found.f
     case 'int':
       return Number(found.i)
+    case 'string':
+      return Buffer.from(found.s).toString()
     case 'ints':
       return found.ints.map(Number)
     case 'tensor':

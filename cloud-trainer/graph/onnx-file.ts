@@ -14,7 +14,7 @@ export const IR_VERSION = 10
 const MICROSOFT_OPSET = 1
 
 /** AttributeProto.AttributeType. */
-const ATTRIBUTE_TYPES = { float: 1, int: 2, tensor: 4, ints: 7 } as const
+const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const
 
 /** The bytes of a float32 array as they lie in memory; every machine that Node runs on is little-endian. */
 const rawBytes = (type: ElementType, numbers: Numbers): Uint8Array => {
@@ -25,6 +25,7 @@ const rawBytes = (type: ElementType, numbers: Numbers): Uint8Array => {
 const typedArray = (type: ElementType, numbers: Numbers) => {
   if (type === 'float32') return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers)
   if (type === 'int32') return Int32Array.from(numbers)
+  if (type === 'uint32') return Uint32Array.from(numbers)
   if (type === 'int64') return BigInt64Array.from(Array.from(numbers, BigInt))
   return Uint8Array.from(numbers)
 }
@@ -43,6 +44,8 @@ const attributeValue = (attribute: Attribute): Message[] => {
       return [intField(3, attribute.value)]
     case 'tensor':
       return [messageField(5, ...tensorParts(attribute.type, [1], Float64Array.of(attribute.value)))]
+    case 'string':
+      return [textField(4, attribute.value)]
     case 'ints':
       return attribute.value.map((value) => intField(8, value))
     default:

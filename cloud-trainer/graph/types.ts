@@ -3,8 +3,11 @@ import type { NdArray } from './array.ts'
 import type { AttributeKind, Attributes } from './attributes.ts'
 import type { Dim, Shape } from './shape.ts'
 
-/** Indices are int32 (filling int64 from JavaScript is thirty times slower); shapes are int64, as ONNX wants. */
-export type ElementType = 'float32' | 'int32' | 'int64' | 'bool'
+/**
+ * Indices are int32 (filling int64 from JavaScript is thirty times slower); shapes are int64, as ONNX wants. uint32 is for
+ * hashes: its sums and products wrap around.
+ */
+export type ElementType = 'float32' | 'int32' | 'int64' | 'uint32' | 'bool'
 
 /** What is known of a value while the graph is built. */
 export type Value = {
@@ -72,3 +75,5 @@ export type OpName =
   | 'OneHot'
   | 'Equal'
   | 'Less'
+  | 'BitShift'
+  | 'BitwiseXor'

@@ -20,7 +20,7 @@ import type { Random } from '#shared/std/random.ts'
 
 /** An input of a graph with its value. */
 export type Operand = {
-  readonly type: 'float32' | 'int32'
+  readonly type: 'float32' | 'int32' | 'uint32'
   readonly shape: Shape
   readonly value: NdArray
   /** Whether its gradient is asked for. */
@@ -54,6 +54,12 @@ export const indices = (values: readonly number[], shape: readonly number[] = [v
   shape,
   value: array(shape, values),
   parameter: false,
+})
+
+/** uint32. */
+export const bits = (values: readonly number[], shape: readonly number[] = [values.length]): Operand => ({
+  ...indices(values, shape),
+  type: 'uint32',
 })
 
 const addOperand = (graph: Graph, { type, shape, parameter }: Operand, i: number): Tensor =>
@@ -107,10 +113,12 @@ export const differentiate = (operands: readonly Operand[], make: Make, random: 
   return { program: toProgram(graph), feeds: { ...feeds, weights } }
 }
 
-const typed = (type: string, { data }: NdArray): TensorData =>
-  type === 'int32' ? Int32Array.from(data) : Float32Array.from(data)
+const typed = (type: string, { data }: NdArray): TensorData => {
+  if (type === 'uint32') return Uint32Array.from(data)
+  return type === 'int32' ? Int32Array.from(data) : Float32Array.from(data)
+}
 
-/** The outputs as ONNX Runtime computes them. Inputs are float32 or int32. */
+/** The outputs as ONNX Runtime computes them. Inputs are float32, int32 or uint32. */
 export const runOnRuntime = async (program: Program, feeds: Arrays, threads = 1): Promise<Arrays> => {
   const session = await openSession(encodeProgram(program), { threads })
   const fed = program.inputs.map(({ name, type }) => {

@@ -4,7 +4,7 @@ import * as calls from '#cloud/graph/calls.ts'
 import { emit, type Tensor } from '#cloud/graph/graph.ts'
 import type { OpName } from '#cloud/graph/types.ts'
 import { type Random, randomStream } from '#shared/std/random.ts'
-import { data, floats, indices, type Operand } from './graph-run.ts'
+import { bits, data, floats, indices, type Operand } from './graph-run.ts'
 
 export type OpCase = {
   readonly name: string
@@ -115,6 +115,12 @@ const reduction = (call: typeof calls.sum) => (random: Random) => [
 
 const asFloat = (x: Tensor): Tensor => calls.cast(x, 'float32')
 
+/** The high and the low half of each uint32, which float32 holds exactly. */
+const halves = (x: Tensor): Tensor => {
+  const high = (value: Tensor): Tensor => asFloat(calls.shiftRight(value, 16))
+  return calls.concat([high(x), high(calls.multiply(x, 2 ** 16))], 0)
+}
+
 const gatherCases = (random: Random): OpCase[] => [
   one('rows, repeated', [floats(random, [4, 3]), indices([2, 0, 2, 2, 1], [5])], (x, index) =>
     calls.gather(x!, index!),
@@ -139,7 +145,12 @@ const CASES: Readonly<Record<OpName, (random: Random) => readonly OpCase[]>> = {
   FusedMatMul: fusedCases,
   Add: binary(calls.add),
   Sub: binary(calls.subtract),
-  Mul: binary(calls.multiply),
+  Mul: (random) => [
+    ...binary(calls.multiply)(random),
+    one('of uint32, wrapping around', [bits([2 ** 31 + 1, 0x7feb352d, 3], [3, 1]), bits([0x846ca68b, 2])], (a, b) =>
+      halves(calls.multiply(a!, b!)),
+    ),
+  ],
   Div: binary(calls.divide, 0.5, 2),
   Neg: unary(calls.negate),
   Exp: unary(calls.exp),
@@ -220,6 +231,7 @@ const CASES: Readonly<Record<OpName, (random: Random) => readonly OpCase[]>> = {
       asFloat(calls.cast(calls.cast(x!, 'int32'), 'int64')),
     ),
     one('to truth', [indices([0, 2, -1])], (x) => asFloat(calls.cast(x!, 'bool'))),
+    one('of bits', [bits([2 ** 31, 5])], (x) => asFloat(x!)),
     one('of floats to floats', [floats(random, [3])], (x) => asFloat(x!)),
   ],
   ConstantOfShape: (random) => [
@@ -227,7 +239,18 @@ const CASES: Readonly<Record<OpName, (random: Random) => readonly OpCase[]>> = {
   ],
   OneHot: () => [one('some outside', [indices([2, 0, 3, 1])], (index) => calls.oneHot(index!, 3))],
   Equal: comparison(calls.equal),
-  Less: comparison(calls.less),
+  Less: (random) => [
+    ...comparison(calls.less)(random),
+    one('of uint32', [bits([2 ** 32 - 1, 5, 2 ** 31]), bits([2 ** 31])], (a, b) => asFloat(calls.less(a!, b!))),
+  ],
+  BitShift: () => [
+    one('to the right', [bits([2 ** 32 - 1, 2 ** 31, 77, 0], [4])], (x) => halves(calls.shiftRight(x!, 5))),
+  ],
+  BitwiseXor: () => [
+    one('stretched', [bits([2 ** 32 - 1, 12345, 2 ** 31, 6], [2, 2]), bits([2 ** 31 + 5, 99], [2])], (a, b) =>
+      halves(calls.xor(a!, b!)),
+    ),
+  ],
 }
 
 /** Every operator with its cases. Their numbers are the same in every run. */

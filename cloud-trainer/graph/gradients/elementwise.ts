@@ -79,6 +79,8 @@ export const ELEMENTWISE_GRADIENTS = {
   Cos: unary((dy, x) => negate(multiply(dy, sine(x)))),
   Equal: FLAT,
   Less: FLAT,
+  BitShift: FLAT,
+  BitwiseXor: FLAT,
   Where: ({ inputs: [condition, yes, no], outputs: [y] }, gradients) => {
     const dy = gradients.of(y!)
     if (!dy) return

@@ -6,7 +6,13 @@ import type { ElementType, Op } from '../types.ts'
 import { contentsOf, expectType, knownNumbers } from './infer.ts'
 
 /** TensorProto.DataType (onnx.proto). */
-export const TYPE_CODES: Readonly<Record<ElementType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 }
+export const TYPE_CODES: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  uint32: 12,
+}
 
 const typeOfCode = (code: number): ElementType =>
   (Object.keys(TYPE_CODES) as ElementType[]).find((type) => TYPE_CODES[type] === code) ??
@@ -16,6 +22,7 @@ const converters: Readonly<Record<ElementType, (x: number) => number>> = {
   float32: (x) => x,
   int32: Math.trunc,
   int64: Math.trunc,
+  uint32: (x) => x >>> 0,
   bool: (x) => (x === 0 ? 0 : 1),
 }
 
