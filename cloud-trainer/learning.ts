@@ -99,7 +99,10 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
       return { ...run, outcome, state: { kind: outcome.verdict.kind === 'publish' ? 'accepted' : 'refused' } }
     }
     if (stopping.signal.aborted) return run
-    log.warn({ run: number, exit }, 'a training process ended without an outcome')
+    // What ended it (a full disk, too little memory) may pass.
+    const waitMs = retryMs * 2 ** run.failures
+    log.warn({ run: number, exit, waitMs }, 'a training process ended without an outcome')
+    await wait(waitMs)
     return afterFailure(run, exit)
   }
 
