@@ -75,7 +75,10 @@ export type LocalSubject = {
 }
 
 const LOCAL_METHOD =
-  'Logits are log-odds before calibration, so contributions to them add up. An input that the observation lacks contributes nothing. "Lost alone" is by how much the logit falls when that input alone is hidden.'
+  'Logits are the answers before calibration (log-odds of a multi-label model), so that contributions add up. An input that the observation lacks contributes nothing. "Lost alone" is by how much the logit falls when that input alone is hidden.'
+
+const TOKEN_METHOD =
+  'Here every token joins on its own, so the sum of a modality need not be what the modality adds when its tokens join together.'
 
 /** More rows would be no picture. */
 const MOST_ROWS = 30
@@ -110,7 +113,12 @@ export const localFinding = (
       rowFigure(what, answer, decimals),
       ...(what === 'token' ? patchFigures(answer, decimals) : []),
     ]),
-    method: [SHAPLEY_SOURCE, samplingSentence(isSampled, answers[0]?.coalitions ?? 0), LOCAL_METHOD],
+    method: [
+      SHAPLEY_SOURCE,
+      samplingSentence(isSampled, answers[0]?.coalitions ?? 0),
+      LOCAL_METHOD,
+      ...(what === 'token' ? [TOKEN_METHOD] : []),
+    ],
   }
 }
 
@@ -126,16 +134,16 @@ const contributionTable = (
 ): Table => ({
   name: 'Contributions, logit',
   columns: [
-    { key: 'label', name: 'label', decimals },
     { key: what, name: what, decimals },
+    { key: 'label', name: 'label', decimals },
     { key: 'contribution_logit', name: 'adds', decimals, isSigned: true },
     ...(isSampled ? [{ key: 'standard_error', name: '±', decimals }] : []),
     { key: 'lost_alone_logit', name: 'lost alone', decimals, isSigned: true },
   ],
   rows: answers.flatMap(({ name, contributions }) =>
     byStrength(contributions).map((one) => [
-      name,
       one.name,
+      name,
       one.value,
       ...(isSampled ? [one.standardError] : []),
       one.lost,
@@ -148,15 +156,15 @@ const sumTable = (layout: TokenLayout, answers: readonly Named[], decimals: numb
   return {
     name: 'Sums by modality, logit',
     columns: [
-      { key: 'label', name: 'label', decimals },
       { key: 'modality', name: 'modality', decimals },
+      { key: 'label', name: 'label', decimals },
       { key: 'tokens', name: 'tokens', decimals: 0 },
       { key: 'contribution_logit', name: 'add', decimals, isSigned: true },
     ],
     rows: answers.flatMap(({ name, contributions }) =>
       layout.modalities.map((modality, m) => {
         const own = contributions.filter((one) => modalityOf.get(one.name) === m)
-        return [name, modality, own.length, own.reduce((sum, { value }) => sum + value, 0)]
+        return [modality, name, own.length, own.reduce((sum, { value }) => sum + value, 0)]
       }),
     ),
   }
@@ -183,7 +191,7 @@ const rowFigure = (what: string, { name, contributions }: Named, decimals: numbe
     ? ' Lines are ± 1.96 standard errors of the sampled orders.'
     : ''
   const caption = `${name}: Shapley value of each ${what} by logit, the strongest first.${left > 0 ? ` ${left} weaker ones are in the table.` : ''}${whiskers}`
-  return { caption, svg: rowPlot({ title: caption, rows, axis: 'contribution, logit (log-odds)', mark: 'bar' }) }
+  return { caption, svg: rowPlot({ title: caption, rows, axis: 'contribution, logit', mark: 'bar' }) }
 }
 
 const PATCH = /^(.*)\[(\d+),(\d+)\]$/

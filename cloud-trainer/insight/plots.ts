@@ -133,6 +133,7 @@ const bar = (scale: Scale, { value }: PlotRow, y: number): string =>
     width: Math.abs(scale.at(value) - scale.at(0)),
     height: 12,
     class: value < 0 ? MINUS : PLUS,
+    style: 'fill-opacity:.75',
   })
 
 const interval = (scale: Scale, { low, high }: PlotRow, y: number, mark: RowPlot['mark']): readonly string[] =>

@@ -76,14 +76,14 @@ export const bandsFinding = (
   const nameOf = ({ shows }: Combination): string => parts.filter((_, i) => shows[i]).join('+')
   const bestOf = (size: number): Combination => best.find(({ shows }) => shows.filter(Boolean).length === size)!
   const scored = (combination: Combination): string =>
-    `${nameOf(combination)} ${points(combination.value).toFixed(decimals)} (${points(combination.low).toFixed(decimals)} to ${points(combination.high).toFixed(decimals)})`
+    `${points(combination.value).toFixed(decimals)} (${points(combination.low).toFixed(decimals)} to ${points(combination.high).toFixed(decimals)})`
   const title = 'What combinations of bands score'
   const shown = best.slice(0, MOST_ROWS)
   return {
     title,
     about: [
       subjectSentence(subject),
-      `Best alone: ${scored(bestOf(1))}. ${parts.length > 2 ? `Best pair: ${scored(bestOf(2))}. ` : ''}All ${parts.length}: ${scored(bestOf(parts.length))}.`,
+      `Best alone: ${nameOf(bestOf(1))}, ${scored(bestOf(1))}. ${parts.length > 2 ? `Best pair: ${nameOf(bestOf(2))}, ${scored(bestOf(2))}. ` : ''}All ${parts.length}: ${scored(bestOf(parts.length))}.`,
     ],
     tables: [
       {
@@ -176,11 +176,16 @@ export const contextFinding = (subject: Subject, series: SeriesSubject, curve: C
     ],
     method: [
       REST_HIDDEN,
-      `A change point is a step whose gain over the step before differs from 0: two-sided p of the paired bootstrap (Efron and Tibshirani 1993, section 15.4; Davison and Hinkley 1997, section 4.2), adjusted for all ${steps.length - 1} steps (Holm 1979), at most ${CHANGE_LEVEL}. It says that the model uses what became visible, not that an event took place then.`,
+      `A change point is a step whose gain over the step before differs from 0: two-sided p of the paired bootstrap (Efron and Tibshirani 1993, section 15.4; Davison and Hinkley 1997, section 4.2), adjusted for all ${steps.length - 1} steps (Holm 1979), at most ${CHANGE_LEVEL}. ${lowestSentence(subject, steps.length - 1)}It says that the model uses what became visible, not that an event took place then.`,
       bootstrapSentence(subject),
     ],
   }
 }
+
+const lowestSentence = ({ resamples }: Subject, tests: number): string =>
+  resamples === 0
+    ? ''
+    : `With ${resamples} resamples no p can be below ${Math.min(1, (2 * tests) / (resamples + 1)).toPrecision(2)}. `
 
 const changesSentence = (steps: readonly ContextStep[], decimals: number): string => {
   const changes = steps.flatMap(({ periods, gain }) =>

@@ -31,12 +31,15 @@ export const csvTable = ({ columns, rows }: Table): string =>
 const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)
 
 /**
- * Decimals with which an uncertainty is shown by two significant digits (JCGM 100:2008, 7.2.6), 0 to 3: a number is told
- * no more exactly than it is known. `halfWidths` of the intervals in a column; their median counts.
+ * Decimals for numbers that are known no better than `halfWidths` of their intervals: the median half-width keeps two
+ * significant digits when they are below 3.55, else one (Particle Data Group, Review of Particle Physics, section 5.3
+ * of the introduction), 0 to 3 decimals. 2 when nothing is uncertain.
  */
 export const decimalsFor = (halfWidths: readonly number[]): number => {
   const known = halfWidths.filter((width) => width > 0 && Number.isFinite(width)).sort((a, b) => a - b)
   if (known.length === 0) return 2
   const typical = known[Math.floor(known.length / 2)]!
-  return Math.min(3, Math.max(0, 1 - Math.floor(Math.log10(typical))))
+  const power = Math.floor(Math.log10(typical))
+  const digits = typical / 10 ** power < 3.55 ? 2 : 1
+  return Math.min(3, Math.max(0, digits - 1 - power))
 }
