@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { UsageError } from './command-line.ts'
 import { evaluateModel } from './evaluate-command.ts'
 import { compareStrategies } from './experiment-command.ts'
+import { explainModel } from './insight-command.ts'
 import { serve } from './serve-command.ts'
 import { exportModel, trainModel } from './train-command.ts'
 
@@ -12,6 +13,7 @@ const HELP = `understory trainer – the cloud side
   trainer evaluate   a bundle's score on every subset of its inputs
   trainer export     the bundle of a run that was stopped
   trainer experiment strategies compared over seeds, on every subset, with a report
+  trainer insight    what a model's answers rest on: modalities, bands, years, tokens
   trainer serve      the service: takes in, trains, publishes, rolls out
 
 Each has --help. Exit codes: 0 done, 1 failed, 2 wrong use, 78 wrong configuration; stopped by a signal, 128 and its number.
@@ -24,6 +26,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   evaluate: evaluateModel,
   export: exportModel,
   experiment: compareStrategies,
+  insight: explainModel,
   serve,
 }
 
