@@ -46,6 +46,7 @@ export const recipeSchema = z.object({
     mode: z.enum(['drop', 'replace']),
     frequencies: size,
     frequencySigma: z.number().positive(),
+    dropout: z.number().min(0).lt(1).exactOptional(),
   }),
   strategy: strategySchema,
   seed: z.int().nonnegative(),
@@ -120,6 +121,7 @@ export const RECIPE_OPTIONS = {
   width: wholeNumber({ least: 1, most: 4096 }).default(64),
   layers: wholeNumber({ least: 1, most: 64 }).default(3),
   heads: wholeNumber({ least: 1, most: 64 }).default(8),
+  dropout: realNumber({ least: 0, most: 0.9 }).default(0),
   'feed-forward': wholeNumber({ least: 1, most: 16384 }).optional(),
   workers: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
   resamples: wholeNumber({ least: 0, most: 10_000 }).default(200),
@@ -152,6 +154,7 @@ export const RECIPE_HELP = `
   --layers N           (default 3)
   --heads N            (default 8)
   --feed-forward N     (default four times the width)
+  --dropout P          share of attention and of each residual branch that a training step drops (default 0)
   --workers N          threads (default: all cores); equal bits need an equal number
   --resamples N        of the bootstrap behind the intervals (default 200)`
 
@@ -180,6 +183,8 @@ export const recipeOf = (values: RecipeValues): Recipe => {
       layers,
       heads,
       feedForward: values['feed-forward'] ?? 4 * width,
+      // Left out when there is none, as `ModelConfig` wants it.
+      ...(values.dropout === 0 ? {} : { dropout: values.dropout }),
       mode: values['mask-mode'],
     },
     strategy: strategyOf(values),

@@ -4,6 +4,7 @@ import { type ModelSession, openSession } from '#shared/platform/ort.ts'
 import { answerRequests } from '#shared/platform/thread.ts'
 import { packInferenceBatch, type TensorFeed } from '#shared/tokens/batch.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import { withoutDropout } from '../model/config.ts'
 import { parameterTable, weightFeeds } from '../model/parameters.ts'
 import { buildTrainingGraph, packTrainingBatch } from '../model/training-graph.ts'
 import type { VerifyAnswer, VerifyTask } from './verify-protocol.ts'
@@ -67,7 +68,9 @@ const otherPadding = (layout: TokenLayout, feeds: Feeds): Feeds => {
 const run = async (session: ModelSession, feeds: Feeds): Promise<Float32Array> =>
   (await session.run(feeds, ['logits'])).logits!.data
 
-const trainedLogits = async (task: VerifyTask): Promise<Float32Array> => {
+/** Of the graph that was trained, but for its dropout: a model answers with all of itself. */
+const trainedLogits = async (whole: VerifyTask): Promise<Float32Array> => {
+  const task = { ...whole, config: withoutDropout(whole.config) }
   const { config, layout, weights } = task
   const session = await openSession(buildTrainingGraph(config, layout).bytes)
   const fixed = weightFeeds(parameterTable(config, layout), weights)

@@ -26,6 +26,11 @@ export type ModelConfig = {
    * of older checkpoints have none.
    */
   readonly task?: Task
+  /**
+   * Share of the attention's probabilities and of what each branch adds that a training step drops; 0 when absent, and
+   * left out then. The paper's is 0.1.
+   */
+  readonly dropout?: number
 }
 
 export const defaultModelConfig = (labels: number): ModelConfig => ({
@@ -40,14 +45,18 @@ export const defaultModelConfig = (labels: number): ModelConfig => ({
   labels,
 })
 
+/** The same model as it is measured and exported. Its parameters are the same. */
+export const withoutDropout = ({ dropout: _, ...config }: ModelConfig): ModelConfig => config
+
 /** Refuses sizes that no model can have; called by everything that builds from a configuration. */
 export const assertConfig = (config: ModelConfig): void => {
-  const { width, layers, heads, feedForward, frequencies, labels } = config
+  const { width, layers, heads, feedForward, frequencies, labels, dropout = 0 } = config
   const sizes = [width, layers, heads, feedForward, frequencies, labels]
   assert(
     sizes.every((size) => Number.isInteger(size) && size > 0),
     'model sizes are positive integers',
     { ...config },
   )
+  assert(dropout >= 0 && dropout < 1, 'the dropout is a share below 1', { dropout })
   assert(width % heads === 0, 'the width is divisible by the heads', { width, heads })
 }

@@ -4,6 +4,7 @@ import { assert } from '#shared/std/assert.ts'
 import { type PackedTokens, packTokens, placeCount, type TensorFeed } from '#shared/tokens/batch.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from './config.ts'
+import { type NoiseSeed, noiseKeys } from './noise.ts'
 
 export type TrainingBatch = {
   /** `hidden` holds what is missing and what this step's mask hides. */
@@ -13,6 +14,8 @@ export type TrainingBatch = {
   /** [labels]: weight of a label that is 1, and of one that is 0. The single-label task weighs nothing. */
   readonly positiveWeight: Float32Array
   readonly negativeWeight: Float32Array
+  /** Of a model with dropout. */
+  readonly noise?: NoiseSeed
 }
 
 type Feeds = Record<string, TensorFeed>
@@ -23,8 +26,28 @@ export const packTrainingBatch = (config: ModelConfig, layout: TokenLayout, batc
   const count = batch.rows.length
   assert(count > 0, 'a batch has observations')
   return {
+    ...noiseFeeds(config, layout, packed, batch),
     ...(config.mode === 'drop' ? dropFeeds(layout, count, packed) : replaceFeeds(layout, batch.rows, packed)),
     ...(taskOf(config) === 'single-label' ? classFeeds : labelFeeds)(config.labels, count, batch),
+  }
+}
+
+const noiseFeeds = (
+  config: ModelConfig,
+  layout: TokenLayout,
+  { starts }: PackedTokens,
+  batch: TrainingBatch,
+): Feeds => {
+  const { dropout = 0 } = config
+  if (dropout === 0) return {}
+  const { noise, rows } = batch
+  assert(noise?.observations.length === rows.length, 'dropout has a number for each observation', { rows: rows.length })
+  const isPacked = config.mode === 'drop'
+  const counts = rows.map((_, b) => (isPacked ? starts[b + 1]! - starts[b]! + 1 : layout.slots.length))
+  const keys = noiseKeys(noise, counts, isPacked ? placeCount(starts) : layout.slots.length)
+  return {
+    'dropout.rows': { data: keys.rows, shape: [keys.rows.length] },
+    'dropout.places': { data: keys.places, shape: [keys.places.length] },
   }
 }
 

@@ -13,6 +13,7 @@ import {
   withHiddenFeatures,
 } from '#test/support/small-model.ts'
 import { interpret } from '../graph/interpret.ts'
+import { encodeProgram } from '../graph/onnx-file.ts'
 import { neededNodes, type Program } from '../graph/program.ts'
 import type { ModelConfig } from './config.ts'
 import { parameterTable, weightFeeds } from './parameters.ts'
@@ -36,7 +37,8 @@ const draw = (config: ModelConfig, seed: number, count = 6, hiddenShare = 0.4) =
   const random = randomStream(seed, 'model')
   const weights = drawWeights(random, config, layout)
   const batch = drawBatch(random, layout, config.labels, count, hiddenShare)
-  return { random, weights, batch: config.task === 'single-label' ? withClasses(batch, config.labels) : batch }
+  const noise = { seed: 3, step: 7, observations: batch.rows.map((_, i) => 10 * i) }
+  return { random, weights, noise, batch: config.task === 'single-label' ? withClasses(batch, config.labels) : batch }
 }
 
 const unit = (direction: ArrayLike<number>): Float64Array => {
@@ -58,34 +60,36 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 }
 
 describe('gradients of a whole model are the slopes of its loss', () => {
-  test.each<Partial<ModelConfig>>([...VARIANTS, { mode: 'drop', activation: 'gelu', task: 'single-label' }])(
-    'in float64, which ONNX Runtime agrees with: $mode, $activation, $task',
-    async (changes) => {
-      const config = smallConfig(changes)
-      const { random, weights, batch } = draw(config, 11, 4)
-      const table = parameterTable(config, layout)
-      const program = trainingProgram(config, layout)
-      const feeds: Arrays = exactly({ ...weightFeeds(table, weights), ...packTrainingBatch(config, layout, batch) })
-      const results = interpret(program, feeds)
-      const outputs = new Map([['loss', program.outputs.get('loss')!]])
-      const forward: Program = { ...program, outputs, nodes: neededNodes(program.nodes, outputs) }
-      await using stepper = await openStepper(config, layout)
-      const computed = await stepper.run(weights, batch)
-      expect(Math.abs(computed.loss - results.loss!.data[0]!)).toBeLessThan(1e-6)
-      for (const { name } of table.specs) {
-        const { data: gradient } = results[gradientOutput(name)]!
-        expect(relativeDifference(computed.gradients[name]!, gradient), name).toBeLessThan(3e-6)
-        const direction = directionFor(gradient, random)
-        const lossAt = (step: number): number => {
-          const { shape, data } = feeds[name]!
-          const moved = { shape, data: data.map((w, i) => w + step * direction[i]!) }
-          return interpret(forward, { ...feeds, [name]: moved }).loss!.data[0]!
-        }
-        const slope = (lossAt(1e-5) - lossAt(-1e-5)) / 2e-5
-        expect(Math.abs(slope - dot(gradient, direction)), name).toBeLessThan(1e-7 * Math.max(Math.abs(slope), 0.1))
+  test.each<Partial<ModelConfig>>([
+    ...VARIANTS,
+    { mode: 'drop', activation: 'gelu', task: 'single-label' },
+    ...MODES.map((mode) => ({ mode, activation: 'gelu' as const, dropout: 0.3 })),
+  ])('in float64, which ONNX Runtime agrees with: $mode, $activation, $task, dropout $dropout', async (changes) => {
+    const config = smallConfig(changes)
+    const { random, weights, noise, ...drawn } = draw(config, 11, 4)
+    const batch = { ...drawn.batch, noise }
+    const table = parameterTable(config, layout)
+    const program = trainingProgram(config, layout)
+    const feeds: Arrays = exactly({ ...weightFeeds(table, weights), ...packTrainingBatch(config, layout, batch) })
+    const results = interpret(program, feeds)
+    const outputs = new Map([['loss', program.outputs.get('loss')!]])
+    const forward: Program = { ...program, outputs, nodes: neededNodes(program.nodes, outputs) }
+    await using stepper = await openStepper(config, layout)
+    const computed = await stepper.run(weights, batch)
+    expect(Math.abs(computed.loss - results.loss!.data[0]!)).toBeLessThan(1e-6)
+    for (const { name } of table.specs) {
+      const { data: gradient } = results[gradientOutput(name)]!
+      expect(relativeDifference(computed.gradients[name]!, gradient), name).toBeLessThan(3e-6)
+      const direction = directionFor(gradient, random)
+      const lossAt = (step: number): number => {
+        const { shape, data } = feeds[name]!
+        const moved = { shape, data: data.map((w, i) => w + step * direction[i]!) }
+        return interpret(forward, { ...feeds, [name]: moved }).loss!.data[0]!
       }
-    },
-  )
+      const slope = (lossAt(1e-5) - lossAt(-1e-5)) / 2e-5
+      expect(Math.abs(slope - dot(gradient, direction)), name).toBeLessThan(1e-7 * Math.max(Math.abs(slope), 0.1))
+    }
+  })
 
   test.each(VARIANTS)('on ONNX Runtime: $mode, $activation', async ({ mode, activation }) => {
     const config = smallConfig({ mode, activation, width: 32, heads: 4, layers: 3, feedForward: 64 })
@@ -159,6 +163,50 @@ describe('a large batch, where sums over repeated rows would go wrong', () => {
     expectClose(await two.run(weights, batch), expected, { loss: 1e-6, gradient: 1e-6 })
     const shares = await summed((share) => two.run(weights, share), batch, 48)
     expectClose(shares, expected, { loss: 2e-6, gradient: 1e-5 })
+  })
+})
+
+describe('dropout', () => {
+  test.each(MODES)('%s: none leaves the graph as it is, without a node or an input more', (mode) => {
+    const plain = trainingProgram(smallConfig({ mode }), layout)
+    expect(plain.inputs.filter(({ name }) => name.startsWith('dropout'))).toEqual([])
+    expect(plain.nodes.filter(({ op }) => ['BitShift', 'BitwiseXor', 'Less', 'Where'].includes(op))).toEqual([])
+    expect(encodeProgram(trainingProgram(smallConfig({ mode, dropout: 0 }), layout))).toEqual(encodeProgram(plain))
+  })
+
+  test.each(MODES)('%s: depends on the step and the observation, and on nothing beside them', async (mode) => {
+    const config = smallConfig({ mode, dropout: 0.4, width: 24, heads: 3 })
+    const { weights, noise, batch } = draw(config, 21, 9, 0.5)
+    await using stepper = await openStepper(config, layout)
+    const whole = await stepper.run(weights, { ...batch, noise })
+    expect(await stepper.run(weights, { ...batch, noise })).toEqual(whole)
+    const other = await stepper.run(weights, { ...batch, noise: { ...noise, step: noise.step + 1 } })
+    expect(other.loss).not.toBe(whole.loss)
+    const shares = await summed(
+      (share) => {
+        const from = batch.rows.indexOf(share.rows[0]!)
+        const observations = noise.observations.slice(from, from + share.rows.length)
+        return stepper.run(weights, { ...share, noise: { ...noise, observations } })
+      },
+      batch,
+      4,
+    )
+    expectClose(shares, whole, { loss: 2e-6, gradient: 1e-5 })
+    await expect(async () => stepper.run(weights, batch)).rejects.toThrow('a number for each observation')
+  })
+
+  test('averages to the loss without any, to first order, when little is dropped', async () => {
+    const { weights, noise, batch } = draw(smallConfig(), 22, 16, 0.3)
+    await using plain = await openStepper(smallConfig(), layout)
+    await using dropping = await openStepper(smallConfig({ dropout: 0.02 }), layout)
+    const losses: number[] = []
+    for (let step = 0; step < 200; step++)
+      losses.push((await dropping.run(weights, { ...batch, noise: { ...noise, step } })).loss)
+    const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length
+    const deviation = Math.sqrt(losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / losses.length)
+    const { loss } = await plain.run(weights, batch)
+    expect(deviation).toBeGreaterThan(0)
+    expect(Math.abs(mean - loss)).toBeLessThan(0.02 * loss)
   })
 })
 

@@ -14,6 +14,7 @@ import { type Program, toProgram } from '../graph/program.ts'
 import { type Assembly, assembleTokens, blockRows } from './assembly.ts'
 import { assertConfig, type ModelConfig } from './config.ts'
 import { encode, head } from './encoder.ts'
+import { noiseInputs } from './noise.ts'
 import { parameterTable } from './parameters.ts'
 import { fullView, packedView, type TokenView } from './token-view.ts'
 import { parameterWeights } from './weights.ts'
@@ -82,7 +83,9 @@ export const trainingProgram = (config: ModelConfig, layout: TokenLayout): Progr
   const weights = parameterWeights(graph, table)
   const { assembly, view } = config.mode === 'drop' ? dropInputs(graph, layout) : replaceInputs(graph, layout)
   const tokens = assembleTokens(graph, config, layout, weights, assembly)
-  const logits = head(encode(tokens, view, weights, config), weights)
+  const { dropout = 0 } = config
+  const noise = dropout > 0 ? noiseInputs(graph, dropout, tokens.shape[0]!, view) : null
+  const logits = head(encode(tokens, view, weights, config, noise), weights)
   const loss = lossOf(graph, config, logits)
   addOutput(graph, 'loss', loss)
   addOutput(graph, 'logits', logits)

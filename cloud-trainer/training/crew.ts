@@ -12,19 +12,21 @@ import { buildInferenceGraph } from '../model/inference-graph.ts'
 import { parameterTable } from '../model/parameters.ts'
 import { buildTrainingGraph } from '../model/training-graph.ts'
 import type { LabelWeights } from './label-weights.ts'
-import type { CrewAnswer, CrewData, CrewRequest } from './requests.ts'
+import type { CrewAnswer, CrewData, CrewRequest, StepDraw } from './requests.ts'
 import { missingAt, type SharedExamples } from './shared-examples.ts'
 import { deal } from './split.ts'
 
 export type Crew = AsyncDisposable & {
   /**
-   * Mean loss over a batch and its gradient at `weights`. rows: of the training part; hidden: [rows × slots].
+   * Mean loss over a batch and its gradient at `weights`. rows: of the training part; hidden: [rows × slots];
+   * draw: what dropout is drawn from, which a model that has some can't do without.
    * The gradient is overwritten by the next call.
    */
   readonly gradient: (
     weights: Float32Array,
     rows: Int32Array,
     hidden: Uint8Array,
+    draw?: StepDraw,
   ) => Promise<{ readonly loss: number; readonly gradient: Float32Array }>
   /** Logits [validation rows × labels] at `weights`, for each subset ([slots], 1 = hidden). */
   readonly logits: (weights: Float32Array, subsets: readonly Uint8Array[]) => Promise<readonly Float32Array[]>
@@ -83,7 +85,7 @@ export const openCrew = ({
   })
   const sum = new Float32Array(total)
 
-  const gradient: Crew['gradient'] = async (weights, rows, hidden) => {
+  const gradient: Crew['gradient'] = async (weights, rows, hidden, draw) => {
     common.weights.set(weights)
     const slots = layout.slots.length
     const masks = Array.from(rows, (_, i) => hidden.subarray(i * slots, (i + 1) * slots))
@@ -98,6 +100,7 @@ export const openCrew = ({
           kind: 'gradient',
           rows: share.map((i) => rows[i]!),
           hidden: joined(share.map((i) => masks[i]!)),
+          draw: draw ?? null,
           batch: rows.length,
         }),
       ),

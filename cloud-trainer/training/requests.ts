@@ -3,6 +3,9 @@ import type { TokenLayout } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { SharedExamples } from './shared-examples.ts'
 
+/** Seed of the run, and its step. */
+export type StepDraw = { readonly seed: number; readonly step: number }
+
 /** Handed to a thread when it starts. */
 export type CrewData = {
   readonly config: ModelConfig
@@ -28,6 +31,8 @@ export type CrewRequest =
       /** Rows of the training part, and their masks [rows × slots] (1 = hidden, missing included). */
       readonly rows: readonly number[]
       readonly hidden: Uint8Array
+      /** What dropout is drawn from, besides the rows; null for a model without. */
+      readonly draw: StepDraw | null
       /** Observations of the whole batch: the gradient is weighted by rows / batch. */
       readonly batch: number
     }

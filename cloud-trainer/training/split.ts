@@ -17,6 +17,10 @@ export const deal = (places: readonly number[], hands: number): readonly (readon
   return dealt
 }
 
+/** Bytes that a block's dropout masks add. */
+const maskBytes = ({ width, heads, dropout = 0 }: ModelConfig, places: number): number =>
+  dropout === 0 ? 0 : 4 * places * (2 * width + 2 * heads * places)
+
 /**
  * Sizes of consecutive parts of a share, whose observations come longest first. The size depends on the model and
  * the masks alone, so it is the same on every machine.
@@ -25,7 +29,7 @@ export const partSizes = (config: ModelConfig, places: readonly number[], limitB
   const sizes: number[] = []
   for (let first = 0; first < places.length; first += sizes.at(-1)!) {
     // Every block's values are kept, and a block's worth of gradients is alive beside them.
-    const bytes = (config.layers + 1) * blockBytes(config, places[first]!)
+    const bytes = (config.layers + 1) * (blockBytes(config, places[first]!) + maskBytes(config, places[first]!))
     sizes.push(Math.min(Math.max(1, Math.floor(limitBytes / bytes)), places.length - first))
   }
   return sizes

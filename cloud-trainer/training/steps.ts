@@ -33,7 +33,10 @@ export const takeStep = async (
     Array.from(rows, (row) => missingAt(examples, layout, row)),
     streams.tokens.uniform,
   )
-  const { loss, gradient } = await crew.gradient(run.optimizer.y, rows, hidden)
+  const { loss, gradient } = await crew.gradient(run.optimizer.y, rows, hidden, {
+    seed: plan.settings.seed,
+    step: run.optimizer.steps,
+  })
   assertFinite(gradient, plan.table)
   run.optimizer = applyGradient(run.optimizer, gradient, plan.settings)
   epoch.steps++

@@ -40,7 +40,8 @@ const addGradients = (outputs: Readonly<Record<string, { readonly data: Float32A
   }
 }
 
-const gradient = async ({ rows, hidden, batch }: Extract<CrewRequest, { kind: 'gradient' }>): Promise<CrewAnswer> => {
+const gradient = async (request: Extract<CrewRequest, { kind: 'gradient' }>): Promise<CrewAnswer> => {
+  const { rows, hidden, batch, draw } = request
   const session = await training
   const sets = rows.map(
     (row, at): TokenSet => ({
@@ -53,11 +54,14 @@ const gradient = async ({ rows, hidden, batch }: Extract<CrewRequest, { kind: 'g
   let first = 0
   const places = sets.map((set) => placesOf(config, layout, set.hidden))
   for (const size of partSizes(config, places, data.limitBytes)) {
+    const part = rows.slice(first, first + size)
     const feeds = packTrainingBatch(config, layout, {
       rows: sets.slice(first, first + size),
-      labels: labelsOf(rows.slice(first, first + size)),
+      labels: labelsOf(part),
       positiveWeight: data.positiveWeight,
       negativeWeight: data.negativeWeight,
+      // Rows of the training part: their masks are the same on any number of threads.
+      ...(draw === null ? {} : { noise: { ...draw, observations: part } }),
     })
     const outputs = await session.run({ ...parameters, ...feeds }, ['loss', ...data.gradientOutputs])
     loss += (size / batch) * outputs.loss!.data[0]!

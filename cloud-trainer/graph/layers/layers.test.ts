@@ -77,9 +77,17 @@ const padding = ([padIndex, unpadIndex, real]: readonly Tensor[]) => ({
 const hidden = (values: readonly number[], shape: readonly number[]): Operand =>
   data({ ...floats(random, shape), value: { shape, data: Float64Array.from(values) } })
 
-const plainAttention = (q: Tensor, k: Tensor, v: Tensor, depth: number, bias: Tensor | null): Tensor => {
+const plainAttention = (
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  depth: number,
+  bias: Tensor | null,
+  mask: Tensor | null = null,
+): Tensor => {
   const scores = multiply(matMul(q, transpose(k, [0, 1, 3, 2])), 1 / Math.sqrt(depth))
-  return matMul(softmax(bias ? add(scores, bias) : scores), v)
+  const p = softmax(bias ? add(scores, bias) : scores)
+  return matMul(mask ? multiply(p, mask) : p, v)
 }
 
 const CASES: readonly LayerCase[] = [
@@ -194,6 +202,19 @@ const CASES: readonly LayerCase[] = [
       const terms = add(multiply(positive!, softplus(negate(z!))), multiply(negative!, softplus(z!)))
       return divide(reshape(sum(terms, [0, 1]), []), 12)
     },
+  },
+  {
+    name: 'attention with dropout and a hidden key',
+    operands: [
+      ...[matrix(2, 2, 2, 3), matrix(2, 2, 4, 3), matrix(2, 2, 4, 3)],
+      hidden([0, 0, 0, 1, 0, 0, 0, 0], [2, 1, 1, 4]),
+      hidden(
+        Array.from({ length: 32 }, (_, i) => (i % 3 === 0 ? 0 : 1.5)),
+        [2, 2, 2, 4],
+      ),
+    ],
+    layer: ([q, k, v, places, mask]) => attention(q!, k!, v!, keyBias(places!), mask!),
+    plain: ([q, k, v, places, mask]) => plainAttention(q!, k!, v!, 3, keyBias(places!), mask!),
   },
   {
     name: 'crossEntropy, of one observation without a class too',
