@@ -169,6 +169,14 @@ describe.each(['drop', 'replace'] as const)('a bundle in %s mode', (mode) => {
   })
 })
 
+test('a model that was trained with dropout is exported without any, and says nothing of it', async () => {
+  const { config, weights } = modelOf({ dropout: 0.3 })
+  const { verification } = await writeBundle(optionsOf({ config, weights }))
+  expect(verification.againstTraining).toBeLessThan(1e-5)
+  const plain = modelOf()
+  expect(buildInferenceGraph(config, layout, weights)).toEqual(buildInferenceGraph(plain.config, layout, plain.weights))
+})
+
 test('weights that are no numbers fail the verification, and an unreadable model is named as such', async () => {
   const { config, weights } = modelOf()
   const broken = writeBundle(optionsOf({ weights: weights.map((w, i) => (i === 0 ? Number.NaN : w)) }))

@@ -23,8 +23,9 @@ const set = exampleTrainingSet({
 })
 const { layout } = set
 
-const setUp = (mode: ModelConfig['mode'], workers: number, limitBytes = 2 ** 30) => {
-  const config = { ...defaultModelConfig(3), width: 16, layers: 2, heads: 2, feedForward: 32, frequencies: 4, mode }
+const setUp = (mode: ModelConfig['mode'], workers: number, limitBytes = 2 ** 30, dropout = 0) => {
+  const sizes = { width: 16, layers: 2, heads: 2, feedForward: 32, frequencies: 4 }
+  const config: ModelConfig = { ...defaultModelConfig(3), ...sizes, mode, dropout }
   const table = parameterTable(config, layout)
   const train = shareExamples(layout, 3, set.train)
   const rows = Int32Array.from({ length: 41 }, (_, i) => i)
@@ -49,29 +50,41 @@ const setUp = (mode: ModelConfig['mode'], workers: number, limitBytes = 2 ** 30)
 const largest = (values: Float32Array): number => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
 
 test.each([
-  ['drop', 3, 2 ** 30],
-  ['replace', 3, 2 ** 30],
-  ['drop', 2, 60_000],
-  ['replace', 1, 60_000],
-] as const)('%s, %i threads, runs of %i bytes: together as one run of the graph', async (mode, threads, bytes) => {
-  const { crew, config, table, rows, hidden, weights } = setUp(mode, threads, bytes)
-  await using _ = crew
-  const { loss, gradient } = await crew.gradient(weights, rows, hidden)
-  const session = await openSession(buildTrainingGraph(config, layout).bytes)
-  const { positive, negative } = labelWeights(set.train.labels, 3)
-  const batch = { rows: set.train.rows, labels: set.train.labels, positiveWeight: positive, negativeWeight: negative }
-  const whole = await session.run({ ...weightFeeds(table, weights), ...packTrainingBatch(config, layout, batch) })
-  expect(Math.abs(loss - whole.loss!.data[0]!)).toBeLessThan(2e-6)
-  for (const { name, offset, size } of table.specs) {
-    const expected = whole[`d.${name}`]!.data
-    const found = gradient.subarray(offset, offset + size)
-    for (const [i, g] of found.entries()) {
-      // Gradients that are 0 in truth (a key's bias) are rounding noise on both sides.
-      expect(Math.abs(g - expected[i]!), name).toBeLessThan(5e-6 * Math.max(largest(expected), 0.01))
+  ['drop', 3, 2 ** 30, 0],
+  ['replace', 3, 2 ** 30, 0],
+  ['drop', 2, 60_000, 0],
+  ['replace', 1, 60_000, 0],
+  ['drop', 3, 60_000, 0.3],
+  ['replace', 2, 2 ** 30, 0.3],
+] as const)(
+  '%s, %i threads, runs of %i bytes, dropout %f: as one run of the graph',
+  async (mode, threads, bytes, dropout) => {
+    const { crew, config, table, rows, hidden, weights } = setUp(mode, threads, bytes, dropout)
+    await using _ = crew
+    const drawn = { seed: 4, step: 2 }
+    const { loss, gradient } = await crew.gradient(weights, rows, hidden, drawn)
+    const session = await openSession(buildTrainingGraph(config, layout).bytes)
+    const { positive, negative } = labelWeights(set.train.labels, 3)
+    const batch = {
+      rows: set.train.rows,
+      labels: set.train.labels,
+      positiveWeight: positive,
+      negativeWeight: negative,
+      noise: { ...drawn, observations: rows },
     }
-  }
-  await session.close()
-})
+    const whole = await session.run({ ...weightFeeds(table, weights), ...packTrainingBatch(config, layout, batch) })
+    expect(Math.abs(loss - whole.loss!.data[0]!)).toBeLessThan(2e-6)
+    for (const { name, offset, size } of table.specs) {
+      const expected = whole[`d.${name}`]!.data
+      const found = gradient.subarray(offset, offset + size)
+      for (const [i, g] of found.entries()) {
+        // Gradients that are 0 in truth (a key's bias) are rounding noise on both sides.
+        expect(Math.abs(g - expected[i]!), name).toBeLessThan(5e-6 * Math.max(largest(expected), 0.01))
+      }
+    }
+    await session.close()
+  },
+)
 
 test('equal threads give equal bits, step after step', async () => {
   const runs = await Promise.all(

@@ -149,6 +149,24 @@ test.each(['drop', 'replace'] as const)('%s: stopped at any step, a run goes on 
   })
 })
 
+test('with dropout: learned, the same bits when stopped and gone on, and another run without', async () => {
+  const config = configOf(3, { dropout: 0.1 })
+  const whole = await train(optionsOf({ config, epochs: 3 }))
+  expect(whole.weights).not.toEqual((await train(optionsOf({ epochs: 3 }))).weights)
+  expect(whole.epochs[2]!.loss).toBeLessThan(whole.epochs[0]!.loss)
+  await withFolder(async (folder) => {
+    const options = optionsOf({ config, folder, epochs: 3 })
+    // In the middle of an epoch, and of the next: its masks follow the step of the run.
+    await stopAfter(3, options)
+    await stopAfter(4, options)
+    expect((await train(options)).weights).toEqual(whole.weights)
+    await expect(train(optionsOf({ folder }))).rejects.toMatchObject({
+      code: 'other-checkpoint',
+      message: expect.stringContaining('model.dropout was 0.1, is undefined'),
+    })
+  })
+})
+
 test('a longer run continues a shorter one', () =>
   withFolder(async (folder) => {
     await train(optionsOf({ folder, epochs: 2 }))
