@@ -13,6 +13,10 @@ const nearest = (issues: readonly Issue[]): Issue[] =>
     return best.map((it) => ({ ...it, path: [...issue.path, ...it.path] }))
   })
 
-/** What says another `kind` is far away; a form that lacks nothing but has a wrong value is nearer than one that lacks. */
+/** Another `kind`, or no object at all, is far away. */
 const distance = (issues: readonly Issue[]): number =>
-  issues.reduce((sum, { path, code }) => sum + (path[0] === 'kind' ? 100 : code === 'unrecognized_keys' ? 2 : 1), 0)
+  issues.reduce((sum, { path, code }) => {
+    if (path[0] === 'kind') return sum + 100
+    if (path.length === 0 && code === 'invalid_type') return sum + 10
+    return sum + (code === 'unrecognized_keys' ? 2 : 1)
+  }, 0)

@@ -16,7 +16,7 @@ export type RowLabels = {
   readonly classes: readonly string[] | null
 }
 
-export type Labels = Description['labels']
+type Labels = Description['labels']
 
 export const labelsOf = (
   { labels, table }: Pick<Description, 'labels' | 'table'>,

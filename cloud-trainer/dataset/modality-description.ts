@@ -1,7 +1,7 @@
 /** The part of `dataset.json` that says which columns and files make which modality. */
 import { z } from 'zod'
 
-export const name = z.string().min(1).max(64)
+const name = z.string().min(1).max(64)
 export const column = z.string().min(1)
 export const file = z
   .string()

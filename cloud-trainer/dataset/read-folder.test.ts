@@ -1,28 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import type { ReadingContent } from '#shared/domain/reading.ts'
+import { type Files, withFolder } from '#test/support/data-folder.ts'
 import { DatasetError } from './dataset-error.ts'
 import type { DatasetWarning, RawSet } from './raw-set.ts'
 import { type ReadFolderOptions, readFolder } from './read-folder.ts'
-
-type Files = Readonly<Record<string, string | Uint8Array>>
-
-const withFolder = async <T>(files: Files, use: (folder: string) => Promise<T>): Promise<T> => {
-  const folder = await mkdtemp(join(tmpdir(), 'dataset-'))
-  try {
-    for (const [file, data] of Object.entries(files)) {
-      await mkdir(join(folder, file, '..'), { recursive: true })
-      await writeFile(join(folder, file), data)
-    }
-    return await use(folder)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
 
 const read = (files: Files, options?: ReadFolderOptions): Promise<RawSet> =>
   withFolder(files, (folder) => readFolder(folder, options))

@@ -79,22 +79,14 @@ const picturesSource = (
   const read = async (row: number): Promise<ImageContent | null> => {
     const place = { file: table.file, row: table.lines[row]! }
     const files = pictures.map(({ path }) => rowPath(path, table, row))
-    if (!isWhole(files)) return null
-    const all = await Promise.all(
-      pictures.map((it, i) => readPicture({ folder, file: files[i]!, channels: it.channels }, image, place)),
-    )
-    if (isWhole(all)) {
-      return contentOf(
-        image,
-        channels,
-        interleaved(
-          pictures.map((it, i) => ({ ...it, pixels: all[i]! })),
-          channels,
-        ),
-      )
+    if (files.includes(null)) return null
+    const all: { readonly channels: number; readonly pixels: Uint8Array }[] = []
+    for (const [i, it] of pictures.entries()) {
+      const pixels = await readPicture({ folder, file: files[i]!, channels: it.channels }, image, place)
+      if (pixels === null) return absent === 'missing' ? null : noPicture(files[i]!, place)
+      all.push({ channels: it.channels, pixels })
     }
-    const lost = all.indexOf(null)
-    return absent === 'missing' ? null : noPicture(files[lost]!, place)
+    return contentOf(image, channels, interleaved(all, channels))
   }
   return { template: templateOf(image, channels), contentOf: read }
 }
@@ -153,8 +145,6 @@ const contentOf = ({ width, height }: Image, channels: number, pixels: Uint8Arra
   channels,
   pixels,
 })
-
-const isWhole = <T>(parts: readonly (T | null)[]): parts is readonly T[] => !parts.includes(null)
 
 const noPicture = (file: string, place: DatasetPlace): never => {
   throw new DatasetError('missing-file', `${file}: there is no such file`, place)
