@@ -159,6 +159,45 @@ test('train, evaluate and export speak of the same model', async () => {
   expect(readdirSync(others)).toEqual(['dataset.json', 'table.csv'])
 }, 30_000)
 
+test('a column that names the class of each row makes a single-label model, measured by Top-1', async () => {
+  const places = join(folder, 'places')
+  const bundle = join(folder, 'place-model')
+  mkdirSync(places)
+  const random = randomStream(2, 'places')
+  const lines = Array.from({ length: 160 }, (_, i) => {
+    const place = ['wood', 'fen', 'heath'][random.index(3)]!
+    const [wet, sour] = [place === 'fen' ? 1 : -1, place === 'heath' ? 1 : -1].map((x) => x + 0.4 * random.normal())
+    return [`s${i}`, i % 4, wet!.toFixed(3), sour!.toFixed(3), i % 40 === 7 ? '' : place].join(',')
+  })
+  writeFileSync(join(places, 'table.csv'), `site,fold,wet,sour,place\n${lines.join('\n')}\n`)
+  const description = {
+    schema: 'dataset/1',
+    table: 'table.csv',
+    id: 'site',
+    split: { column: 'fold', train: [0, 1], validation: [2], test: [3] },
+    labels: { class: 'place' },
+    modalities: [
+      { kind: 'tabular', name: 'water', columns: ['wet'] },
+      { kind: 'tabular', name: 'soil', columns: ['sour'] },
+    ],
+  }
+  writeFileSync(join(places, 'dataset.json'), JSON.stringify(description))
+  const args = ['--data', places, '--out', bundle, '--epochs', '25', '--learning-rate', '0.02', ...TINY]
+  expect(await trainer('train', ...args, '--dropout', '0.05', '--json')).toBe(0)
+  const trained = lastLine(out) as { top1: { test: Record<string, number> }; scores: { metric: string }[] }
+  expect(trained.scores.map(({ metric }) => metric)).toEqual(['top-1', 'top-1', 'top-1'])
+  expect(trained.top1.test.all).toBeGreaterThan(0.8)
+  expect(trained.top1.test.water).toBeLessThan(trained.top1.test.all!)
+  expect(out).toMatch(/subset +Top-1 +95 % interval\n/)
+
+  expect(await trainer('evaluate', '--data', places, '--bundle', bundle, '--resamples', '10', '--json')).toBe(0)
+  const evaluated = lastLine(out) as { labels: string[]; scores: { subset: string; value: number }[] }
+  expect(evaluated.labels).toEqual(['fen', 'heath', 'wood'])
+  for (const { subset, value } of evaluated.scores) expect(value).toBeCloseTo(trained.top1.test[subset]!, 12)
+  expect(await trainer('evaluate', '--data', folder, '--bundle', bundle)).toBe(2)
+  expect(told).toContain('--data: they are multi-label, the bundle is single-label')
+}, 30_000)
+
 test('a signal leaves a checkpoint, from which the same command goes on', async () => {
   const bundle = join(folder, 'stopped')
   const args = ['trainer', 'train', '--data', folder, '--out', bundle, ...TINY, '--epochs', '400']
