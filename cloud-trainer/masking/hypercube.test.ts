@@ -1,19 +1,11 @@
 /** The sampler against closed forms (method, section 12). Tolerances are five standard errors of the stated draws. */
 import { expect, test } from 'vitest'
 import { randomStream } from '#shared/std/random.ts'
-import { drawCorner, drawHypercube } from './hypercube.ts'
+import { expectDistribution, expectMean, expectShare, expectVariance, meanOf, range } from '#test/support/draws.ts'
+import { DEFAULT_CORNER_MASS, drawCorner, drawHypercube } from './hypercube.ts'
 
 const KAPPA = 10
 const DRAWS = 40_000
-
-const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i)
-const meanOf = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length
-const momentOf = (values: readonly number[], about: number, power: number): number =>
-  meanOf(values.map((x) => (x - about) ** power))
-
-/** Within five standard errors of an average of independent draws with this variance. */
-const expectMean = (values: readonly number[], mean: number, variance: number): void =>
-  expect(Math.abs(meanOf(values) - mean)).toBeLessThan(5 * Math.sqrt(variance / values.length))
 
 /** The moments of p at w: μ = P(c = 1) mixes Beta(1, κ/w) and Beta(κw, 1). */
 const mean = (w: number, pi = 0.5, kappa = KAPPA): number =>
@@ -26,12 +18,19 @@ const variance = (w: number, pi = 0.5, kappa = KAPPA): number => secondMoment(w,
 const distribution = (p: number, w: number, pi = 0.5): number =>
   (1 - pi) * (1 - (1 - p) ** (KAPPA / w)) + pi * p ** (KAPPA * w)
 
-const corners = (modalities: number, singleToken: boolean, draws = DRAWS): readonly (readonly boolean[])[] => {
+const corners = (
+  modalities: number,
+  singleToken: boolean,
+  cornerMass = DEFAULT_CORNER_MASS,
+): readonly (readonly boolean[])[] => {
   const { uniform } = randomStream(modalities, singleToken ? 'single' : 'standard')
-  return range(draws).map(() => drawCorner(modalities, { cornerMass: 1 / 4, singleToken }, uniform))
+  return range(DRAWS).map(() => drawCorner(modalities, { cornerMass, singleToken }, uniform))
 }
 
-const vectors = (lnW: readonly number[], { kappa = KAPPA, singleToken = false, cornerMass = 1 / 4 } = {}) => {
+const vectors = (
+  lnW: readonly number[],
+  { kappa = KAPPA, singleToken = false, cornerMass = DEFAULT_CORNER_MASS } = {},
+) => {
   const { uniform } = randomStream(1, 'vectors')
   return range(DRAWS).map(() => drawHypercube(lnW, { kappa, cornerMass, singleToken }, uniform))
 }
@@ -44,15 +43,6 @@ const expectShares = (counts: ReadonlyMap<string, number>, expected: Readonly<Re
     expect(Math.abs(share - probability), key).toBeLessThanOrEqual(5 * error)
   }
   expect([...counts.keys()].filter((key) => !(key in expected))).toEqual([])
-}
-
-/** Kolmogorov–Smirnov: P(D > 2.69/√n) is 1e-6. */
-const expectDistribution = (values: readonly number[], cumulative: (x: number) => number): void => {
-  const n = values.length
-  const gaps = [...values]
-    .sort((a, b) => a - b)
-    .map((x, i) => Math.max((i + 1) / n - cumulative(x), cumulative(x) - i / n))
-  expect(Math.max(...gaps)).toBeLessThan(2.69 / Math.sqrt(n))
 }
 
 const counted = (drawn: readonly (readonly boolean[])[]): ReadonlyMap<string, number> => {
@@ -74,6 +64,18 @@ test('a quarter of the corners shows all, a quarter hides all, and the rest is s
 test('one modality has two corners, and with one token it is always shown', () => {
   expectShares(counted(corners(1, false)), { '0': 1 / 2, '1': 1 / 2 })
   expectShares(counted(corners(1, true)), { '0': 1, '1': 0 })
+})
+
+test('another mass of the two corners where all agree leaves the rest to the others', () => {
+  const shares = (agreeing: number): Readonly<Record<string, number>> =>
+    Object.fromEntries(range(6).map((i) => [(i + 1).toString(2).padStart(3, '0'), (1 - 2 * agreeing) / 6]))
+  for (const mass of [0, 0.1, 1 / 8, 0.4, 1 / 2]) {
+    expectShares(counted(corners(3, false, mass)), { '000': mass, '111': mass, ...shares(mass) })
+    expectShares(counted(corners(3, true, mass)), { '000': 2 * mass, '111': 0, ...shares(mass) })
+  }
+  // 2^−M is the code's law without weights: all corners alike.
+  expect(shares(1 / 8)['101']).toBe(1 / 8)
+  expectShares(counted(corners(1, false, 0)), { '0': 1 / 2, '1': 1 / 2 })
 })
 
 test.each([
@@ -133,6 +135,9 @@ test('the closed forms of this test are those of the table', () => {
     expect(mean(w)).toBeCloseTo(standard, 6)
     expect(mean(w, 1 / 4)).toBeCloseTo(single, 6)
   }
+  for (const kappa of [1, 5, 10, 20]) {
+    expect(variance(1, 0.5, kappa)).toBeCloseTo((kappa ** 2 - kappa + 2) / (4 * (kappa + 1) * (kappa + 2)), 12)
+  }
   expect(variance(1, 0.5, 1)).toBeCloseTo(1 / 12, 12)
   expect(variance(1, 0.5, 5)).toBeCloseTo(0.130952, 6)
   expect(variance(1)).toBeCloseTo(0.174242, 6)
@@ -154,9 +159,7 @@ test.each(MEANS)('w = %f: p has its mean, variance and distribution', (w) => {
     const pi = singleToken ? 1 / 4 : 1 / 2
     const p = vectors([Math.log(w), 0, -Math.log(w)], { singleToken }).map(([first]) => first!)
     expectMean(p, mean(w, pi), variance(w, pi))
-    const fourth = momentOf(p, mean(w, pi), 4)
-    const spread = momentOf(p, mean(w, pi), 2)
-    expect(Math.abs(spread - variance(w, pi))).toBeLessThan(5 * Math.sqrt((fourth - spread ** 2) / DRAWS))
+    expectVariance(p, mean(w, pi), variance(w, pi))
     expectDistribution(p, (x) => distribution(x, w, pi))
   }
 })
@@ -170,27 +173,42 @@ test.each([
   const delta = (w: number): number => (KAPPA * w) / (1 + KAPPA * w) - w / (w + KAPPA)
   const products = vectors(lnW).map(([a, b]) => (a! - mean(2)) * (b! - mean(1)))
   const covariance = cornerCovariance * delta(2) * delta(1)
-  expectMean(products, covariance, momentOf(products, covariance, 2))
+  expectMean(products, covariance, meanOf(products.map((x) => (x - covariance) ** 2)))
   if (modalities === 3) {
     expect(cornerCovariance * delta(1) ** 2).toBeCloseTo(0.0557851, 6)
     expect((cornerCovariance * delta(1) ** 2) / variance(1)).toBeCloseTo(0.320158, 6)
   }
 })
 
-test('κ = 1 and w = 1 is uniform and independent whatever the corners are; a large κ is corners alone', () => {
-  const flat = vectors([0, 0, 0], { kappa: 1 })
-  expectMean(
-    flat.map(([a]) => a!),
-    1 / 2,
-    1 / 12,
-  )
+test.each([
+  { singleToken: false, cornerMass: 1 / 4 },
+  { singleToken: true, cornerMass: 1 / 4 },
+  { singleToken: false, cornerMass: 0.05 },
+])('κ = 1 and w = 1 is uniform and independent whatever the corners are: $cornerMass, $singleToken', (options) => {
+  const flat = vectors([0, 0, 0], { ...options, kappa: 1 })
+  for (const m of [0, 2]) {
+    const p = flat.map((vector) => vector[m]!)
+    expectDistribution(p, (x) => x)
+    expectMean(p, 1 / 2, 1 / 12)
+  }
   expectMean(
     flat.map(([a, b]) => (a! - 1 / 2) * (b! - 1 / 2)),
     0,
     1 / 144,
   )
-  const sharp = vectors([0, 0, 0], { kappa: 1e9 }).flat()
-  expect(sharp.filter((p) => p > 1e-6 && p < 1 - 1e-6)).toEqual([])
+})
+
+test('a large κ is corners alone: modality dropout at 1/2 whose modalities go together', () => {
+  const sharp = vectors([0, 0, 0], { kappa: 1e9 })
+  expect(sharp.flat().filter((p) => p > 1e-6 && p < 1 - 1e-6)).toEqual([])
+  expectShare(
+    sharp.map(([a]) => a! > 0.5),
+    1 / 2,
+  )
+  expectShare(
+    sharp.map(([a, b]) => a! > 0.5 && b! > 0.5),
+    1 / 3,
+  )
 })
 
 test('p at w has the law of 1 − p at 1/w', () => {
@@ -198,7 +216,7 @@ test('p at w has the law of 1 − p at 1/w', () => {
     vectors([-Math.log(3), 0, 0]).map(([p]) => 1 - p!),
     (p) => distribution(p, 3),
   )
-  expect(mean(1 / 3)).toBeCloseTo(1 - mean(3), 12)
+  for (const w of [1.5, 3, 8, 64]) expect(mean(1 / w)).toBeCloseTo(1 - mean(w), 12)
 })
 
 test('the mean rises with w, and so does the whole distribution', () => {
@@ -212,7 +230,11 @@ test('the mean rises with w, and so does the whole distribution', () => {
 })
 
 test('every cell of a coarse grid and every pattern of signs is hit', () => {
-  const cells = new Set(vectors([0.5, -0.5]).map((p) => p.map((x) => Math.floor(4 * x)).join()))
-  expect(cells.size).toBe(4 ** 2)
+  const cells = (drawn: readonly (readonly number[])[], perAxis: number): number =>
+    new Set(drawn.map((p) => p.map((x) => Math.floor(perAxis * x)).join())).size
+  expect(cells(vectors([0.5, -0.5]), 4)).toBe(4 ** 2)
+  expect(cells(vectors([0, 0, 0], { kappa: 5 }), 3)).toBe(3 ** 3)
   expect(new Set(vectors([0.5, 0, -0.5]).map((p) => p.map((x) => Number(x > 0.5)).join())).size).toBe(2 ** 3)
+  const single = vectors([0, 0, 0, 0, 0], { singleToken: true })
+  expect(new Set(single.map((p) => p.map((x) => Number(x > 0.5)).join())).size).toBe(2 ** 5)
 })

@@ -124,8 +124,13 @@ test('a stronger modality weighs more, one that changes faster weighs less; an e
       const { lnW, scoreRatio, speedRatio } = after(s, d)
       const stronger = after([s[0]! * 1.1, ...s.slice(1)], d)
       const faster = after(s, [d[0]! * 1.1, ...d.slice(1)])
-      expect(stronger.lnW[0]).toBeGreaterThan(lnW[0]! - 1e-12)
-      expect(faster.lnW[0]).toBeLessThan(lnW[0]! + 1e-12)
+      // ln w moves by ln 1.1 less its share in the mean, as far as the clamp lets it.
+      const step = Math.log(1.1) * (1 - 1 / s.length)
+      const clamped = (ln: number): number => Math.min(Math.max(ln, -LN_W_LIMIT), LN_W_LIMIT)
+      const free = Math.log(scoreRatio[0]!) - Math.log(speedRatio[0]!)
+      expect(lnW[0]).toBeCloseTo(clamped(free), 6)
+      expect(stronger.lnW[0]).toBeCloseTo(clamped(free + step), 6)
+      expect(faster.lnW[0]).toBeCloseTo(clamped(free - step), 6)
       closeTo(after(s, d, { lambdaScore: 1, lambdaSpeed: 0 }).lnW, scoreRatio.map(Math.log))
       closeTo(
         after(s, d, { lambdaScore: 0, lambdaSpeed: 1 }).lnW,
@@ -150,4 +155,37 @@ test('floors and the clamp keep weights finite, and say where they were active',
   expect(freak.clamped).toEqual([true, true])
   expect(freak.lnW).toEqual([LN_W_LIMIT, -LN_W_LIMIT])
   expect(() => withScores(NO_SCORES, [0.5, Number.NaN])).toThrow('scores are finite')
+})
+
+const histories = fc.integer({ min: 1, max: 5 }).chain((count) =>
+  fc.array(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: count, maxLength: count }), {
+    minLength: 1,
+    maxLength: 8,
+  }),
+)
+
+test('smoothed scores are the exponential average from the first on; no smoothing remembers them as they are', () => {
+  const remembered = (epochs: readonly (readonly number[])[], smoothing?: number) =>
+    epochs.reduce((history, s) => withScores(history, s, smoothing), NO_SCORES)
+  fc.assert(
+    fc.property(histories, fc.double({ min: 0, max: 0.99, noNaN: true }), (epochs, a) => {
+      const average = (upTo: number, m: number): number =>
+        upTo === 0 ? epochs[0]![m]! : a * average(upTo - 1, m) + (1 - a) * epochs[upTo]![m]!
+      const { previous, last } = remembered(epochs, a)
+      const end = epochs.length - 1
+      closeTo(
+        last!,
+        epochs[end]!.map((_, m) => average(end, m)),
+      )
+      if (end === 0) expect(previous).toBeNull()
+      else
+        closeTo(
+          previous!,
+          epochs[end]!.map((_, m) => average(end - 1, m)),
+        )
+      const plain = { previous: epochs.at(-2) ?? null, last: epochs.at(-1)! }
+      expect(remembered(epochs)).toEqual(plain)
+      expect(remembered(epochs, 0)).toEqual(plain)
+    }),
+  )
 })

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
 import { randomFromState, randomStream } from '#shared/std/random.ts'
-import { openStrategy, type StrategyOptions } from './strategy.ts'
+import { expectDistribution, expectMean, expectShare, range } from '#test/support/draws.ts'
+import { completeParameters, openStrategy, refusalOf, type StrategyOptions } from './strategy.ts'
 
 const TOKENS = [6, 3, 2]
+const DRAWS = 20_000
+
 const draws = (options: StrategyOptions, count: number, tokens = TOKENS) => {
   const strategy = openStrategy(options, tokens)
   const random = randomStream(11, options.name)
@@ -18,26 +21,145 @@ test('every parameter is written out, defaults too', () => {
     cornerMass: 0.25,
     smoothing: 0,
   })
-  expect(openStrategy({ name: 'dropout' }, TOKENS).parameters).toEqual({ name: 'dropout', rate: 0.1 })
-  expect(openStrategy({ name: 'uniform' }, TOKENS).parameters).toEqual({ name: 'uniform' })
+  const written = (options: StrategyOptions) => openStrategy(options, TOKENS).parameters
+  expect(written({ name: 'beta-hypercube' })).toEqual({ name: 'beta-hypercube', kappa: 10, cornerMass: 0.25 })
+  expect(written({ name: 'uniform-hypercube' })).toEqual({ name: 'uniform-hypercube' })
+  expect(written({ name: 'uniform' })).toEqual({ name: 'uniform' })
+  expect(written({ name: 'constant' })).toEqual({ name: 'constant', rate: 0.75 })
+  expect(written({ name: 'dirichlet' })).toEqual({ name: 'dirichlet', alpha: 1 })
+  expect(written({ name: 'dropout' })).toEqual({ name: 'dropout', rate: 0.1 })
+  expect(written({ name: 'opm' })).toEqual({ name: 'opm', rate: 0.5, lambda: 0.5 })
+  expect(written({ name: 'none' })).toEqual({ name: 'none' })
 })
 
-test('uniform shares one number, dropout hides whole modalities, none hides nothing', () => {
-  const n = 20_000
-  const uniform = draws({ name: 'uniform' }, n)
-  expect(uniform.every((p) => p.length === 3 && p.every((x) => x === p[0]))).toBe(true)
-  const mean = uniform.reduce((sum, p) => sum + p[0]!, 0) / n
-  expect(Math.abs(mean - 1 / 2)).toBeLessThan(5 * Math.sqrt(1 / 12 / n))
+test('parameters of an older record are completed with what was then built in', () => {
+  const recorded = { name: 'miam', kappa: 10, lambdaScore: 1, lambdaSpeed: 1 }
+  expect(completeParameters(recorded)).toEqual(openStrategy({ name: 'miam' }, TOKENS).parameters)
+  expect(completeParameters({ ...recorded, smoothing: 0.5 })).toMatchObject({ smoothing: 0.5, cornerMass: 0.25 })
+  expect(completeParameters({ name: 'uniform' })).toEqual({ name: 'uniform' })
+})
+
+test('uniform shares one number', () => {
+  const drawn = draws({ name: 'uniform' }, DRAWS)
+  expect(drawn.every((p) => p.length === 3 && p.every((x) => x === p[0]))).toBe(true)
+  expectDistribution(
+    drawn.map(([p]) => p!),
+    (x) => x,
+  )
+})
+
+test('the uniform hypercube draws each number alone', () => {
+  const drawn = draws({ name: 'uniform-hypercube' }, DRAWS)
+  for (const m of range(3)) {
+    expectDistribution(
+      drawn.map((p) => p[m]!),
+      (x) => x,
+    )
+  }
+  for (const [a, b] of [
+    [0, 1],
+    [1, 2],
+  ] as const) {
+    expectMean(
+      drawn.map((p) => (p[a]! - 1 / 2) * (p[b]! - 1 / 2)),
+      0,
+      1 / 144,
+    )
+  }
+  expect(new Set(drawn.map((p) => p.map((x) => Math.floor(3 * x)).join())).size).toBe(3 ** 3)
+})
+
+test('dropout hides whole modalities, each for itself', () => {
   const rate = 0.3
-  const dropped = draws({ name: 'dropout', rate }, n)
+  const dropped = draws({ name: 'dropout', rate }, DRAWS)
   expect(new Set(dropped.flat())).toEqual(new Set([0, 1]))
-  const whole = dropped.filter((p) => p.every((x) => x === 1)).length / n
-  expect(Math.abs(whole - rate ** 3)).toBeLessThan(5 * Math.sqrt((rate ** 3 * (1 - rate ** 3)) / n))
-  expect(draws({ name: 'none' }, 3)).toEqual([
-    [0, 0, 0],
-    [0, 0, 0],
-    [0, 0, 0],
+  for (const m of range(3)) {
+    expectShare(
+      dropped.map((p) => p[m] === 1),
+      rate,
+    )
+  }
+  expectShare(
+    dropped.map((p) => p[0] === 1 && p[2] === 1),
+    rate ** 2,
+  )
+  expectShare(
+    dropped.map((p) => p.every((x) => x === 1)),
+    rate ** 3,
+  )
+})
+
+test('constant and none always give the same', () => {
+  expect(draws({ name: 'constant' }, 2)).toEqual([
+    [0.75, 0.75, 0.75],
+    [0.75, 0.75, 0.75],
   ])
+  expect(draws({ name: 'constant', rate: 0.2 }, 1)).toEqual([[0.2, 0.2, 0.2]])
+  expect(draws({ name: 'none' }, 1)).toEqual([[0, 0, 0]])
+})
+
+test('Dirichlet sums to 1 and is refused for one modality, where it would hide everything', () => {
+  for (const p of draws({ name: 'dirichlet', alpha: 0.7 }, 1_000)) {
+    expect(p.reduce((sum, x) => sum + x, 0)).toBeCloseTo(1, 12)
+  }
+  expect(refusalOf({ name: 'dirichlet' }, 1)).toContain('single modality')
+  expect(refusalOf({ name: 'dirichlet' }, 2)).toBeNull()
+  expect(refusalOf({ name: 'miam' }, 1)).toBeNull()
+  expect(() => openStrategy({ name: 'dirichlet' }, [4])).toThrow('single modality')
+})
+
+test('OPM holds p at its base rate until there are scores, and then hides what is strong as a whole', () => {
+  const strategy = openStrategy({ name: 'opm' }, TOKENS)
+  const random = randomStream(2, 'opm')
+  expect(strategy.draw(random)).toEqual([0.5, 0.5, 0.5])
+  strategy.scored([0.2, 0.8, 0.55])
+  strategy.scored([0.9, 0.8, 0.55])
+  const drawn = range(DRAWS).map(() => strategy.draw(random))
+  expect(new Set(drawn.flat())).toEqual(new Set([0, 1]))
+  for (const [m, rate] of [0.590825, 0.542512, 0].entries()) {
+    expectShare(
+      drawn.map((p) => p[m] === 1),
+      rate,
+    )
+  }
+  expectShare(
+    drawn.map((p) => p[0] === 1 && p[1] === 1),
+    0.590825 * 0.542512,
+  )
+  strategy.scored([0.7, 0.7, 0.7])
+  expect(range(50).flatMap(() => strategy.draw(random))).not.toContain(1)
+})
+
+test('λ = 0 is the Beta hypercube, whatever the scores; κ and the corner mass act in both', () => {
+  const shape = { kappa: 4, cornerMass: 0.1 }
+  const still = openStrategy({ name: 'miam', lambdaScore: 0, lambdaSpeed: 0, ...shape }, TOKENS)
+  still.scored([0.9, 0.5, 0.6])
+  still.scored([0.8, 0.7, 0.6])
+  const [one, other] = [randomStream(6, 'still'), randomStream(6, 'still')]
+  const hypercube = openStrategy({ name: 'beta-hypercube', ...shape }, TOKENS)
+  hypercube.scored([0.9, 0.5, 0.6])
+  expect(range(200).map(() => still.draw(one))).toEqual(range(200).map(() => hypercube.draw(other)))
+  // At κ → ∞ p is the corner.
+  const agreeing = draws({ name: 'beta-hypercube', kappa: 1e9, cornerMass: 0.1 }, DRAWS)
+  expectShare(
+    agreeing.map((p) => p.every((x) => x > 0.5) || p.every((x) => x < 0.5)),
+    0.2,
+  )
+})
+
+test('smoothing halves what one epoch changes', () => {
+  const plain = openStrategy({ name: 'miam' }, TOKENS)
+  const smooth = openStrategy({ name: 'miam', smoothing: 0.5 }, TOKENS)
+  for (const strategy of [plain, smooth]) {
+    strategy.scored([0.8, 0.7, 0.6])
+    strategy.scored([0.84, 0.71, 0.52])
+  }
+  expect(smooth.state().last!.map((s) => s.toFixed(6))).toEqual(['0.820000', '0.705000', '0.560000'])
+  // All speeds are halved alike, so only the scores lean otherwise.
+  expect(smooth.imbalance()!.speedRatio.map((r) => r.toFixed(9))).toEqual(
+    plain.imbalance()!.speedRatio.map((r) => r.toFixed(9)),
+  )
+  expect(smooth.imbalance()!.scoreRatio).not.toEqual(plain.imbalance()!.scoreRatio)
 })
 
 test('only a model of single tokens never draws the corner that hides all', () => {
@@ -63,21 +185,36 @@ test('scores lean the masks: the strong and idle modality is hidden more', () =>
   }
 })
 
-test('its state and the state of its stream continue with the same draws', () => {
-  const whole = openStrategy({ name: 'miam' }, TOKENS)
+test.each<StrategyOptions>([
+  { name: 'miam' },
+  { name: 'miam', smoothing: 0.5 },
+  { name: 'beta-hypercube' },
+  { name: 'dirichlet', alpha: 0.5 },
+  { name: 'opm' },
+])('the state of $name, smoothing $smoothing, and of its stream continue with the same draws', (options) => {
+  const whole = openStrategy(options, TOKENS)
   const random = randomStream(5, 'whole')
   whole.scored([0.8, 0.7, 0.6])
   whole.draw(random)
   whole.scored([0.83, 0.71, 0.6])
-  const resumed = openStrategy({ name: 'miam' }, TOKENS, structuredClone(whole.state()))
+  const resumed = openStrategy(options, TOKENS, JSON.parse(JSON.stringify(whole.state())))
   const copy = randomFromState(random.state())
-  expect(Array.from({ length: 20 }, () => resumed.draw(copy))).toEqual(
-    Array.from({ length: 20 }, () => whole.draw(random)),
-  )
+  const next = (strategy: typeof whole, stream: typeof random) => {
+    const first = range(20).map(() => strategy.draw(stream))
+    strategy.scored([0.7, 0.72, 0.61])
+    return [...first, ...range(20).map(() => strategy.draw(stream))]
+  }
+  expect(next(resumed, copy)).toEqual(next(whole, random))
 })
 
 test('parameters out of range are refused', () => {
   expect(() => openStrategy({ name: 'miam', kappa: 0 }, TOKENS)).toThrow('kappa')
   expect(() => openStrategy({ name: 'miam', lambdaScore: -1 }, TOKENS)).toThrow('lambdas')
-  expect(() => openStrategy({ name: 'dropout', rate: 1.2 }, TOKENS)).toThrow('probability')
+  for (const name of ['dropout', 'constant', 'opm'] as const) {
+    expect(() => openStrategy({ name, rate: 1.2 }, TOKENS)).toThrow('probability')
+  }
+  expect(() => openStrategy({ name: 'beta-hypercube', cornerMass: 0.6 }, TOKENS)).toThrow('corner mass')
+  expect(() => openStrategy({ name: 'miam', smoothing: 1 }, TOKENS)).toThrow('smoothing')
+  expect(() => openStrategy({ name: 'dirichlet', alpha: 0 }, TOKENS)).toThrow('alpha')
+  expect(() => openStrategy({ name: 'opm', lambda: -1 }, TOKENS)).toThrow('lambda')
 })
