@@ -168,13 +168,13 @@ type CurvePlot = {
   readonly yAxis: string
 }
 
-const FRAME = { left: 58, right: WIDTH - 10, top: 26, bottom: 300 }
+const FRAME = { left: 58, right: WIDTH - 10, top: 40, bottom: 310 }
 const MOST_X_LABELS = 20
 
 /** A curve over whole numbers with its interval as a band; points with a change are filled and named. */
 export const curvePlot = ({ title, points, xAxis, yAxis }: CurvePlot): string => {
   const { left, right, top, bottom } = FRAME
-  const y = linearScale(airy(points.flatMap(({ low, high }) => [low, high])), [bottom, top], 6)
+  const y = linearScale(airy(points.flatMap(({ low, high }) => [low, high])), [bottom, top], 8)
   const [first, last] = [points[0]!.x, points.at(-1)!.x]
   const x = (value: number): number => left + 14 + ((value - first) / Math.max(1, last - first)) * (right - left - 28)
   const every = Math.ceil(points.length / MOST_X_LABELS)
@@ -192,14 +192,15 @@ export const curvePlot = ({ title, points, xAxis, yAxis }: CurvePlot): string =>
       .map((point) => words(String(point.x), x(point.x), bottom + 14, 'middle')),
     words(xAxis, (left + right) / 2, bottom + 32, 'middle'),
     element('path', { d: band, class: `band ${seriesClass(0)}` }),
-    ...points.flatMap((point) =>
-      point.change === null
-        ? []
-        : [
-            line(x(point.x), top - 6, x(point.x), bottom, { style: DASHED }),
-            words(point.change, x(point.x), top - 10, 'middle', true),
-          ],
-    ),
+    ...points
+      .filter(({ change }) => change !== null)
+      .flatMap((point, i) => {
+        const raised = i % 2 === 0 ? 0 : 14 // so that the names of neighbours don't meet
+        return [
+          line(x(point.x), top - 6 - raised, x(point.x), bottom, { style: DASHED }),
+          words(point.change!, x(point.x), top - 10 - raised, 'middle', true),
+        ]
+      }),
     element('path', { d: `M${path(points, ({ value }) => value)}`, class: `line ${seriesClass(0)}` }),
     ...points.map((point) => {
       const at = { cx: x(point.x), cy: y.at(point.value) }

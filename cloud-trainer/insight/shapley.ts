@@ -72,7 +72,8 @@ const bitsOf = (mask: number): number => {
 
 /**
  * Orders to sample, each followed by its reverse: the two halves of a pair err in opposite ways (antithetic permutations;
- * Mitchell, Cooper, Frank and Holmes 2022, section 3.1). `pairs` ≥ 2, so that there is a standard error.
+ * Mitchell, Cooper, Frank and Holmes 2022, section 3.1), wholly so where players interact in pairs alone. `pairs` ≥ 2,
+ * so that there is a standard error.
  */
 export const drawOrders = (players: number, pairs: number, random: Random): readonly (readonly number[])[] =>
   Array.from({ length: pairs }, () => {
