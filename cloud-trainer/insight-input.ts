@@ -16,7 +16,7 @@ export type InsightInput = AsyncDisposable & {
   readonly set: TrainingSet
 }
 
-export type Part = 'train' | 'validation' | 'test'
+type Part = 'train' | 'validation' | 'test'
 
 /** Throws a DatasetError, a BundleError, or a UsageError when the two don't fit each other. */
 export const openInsightInput = async (source: Source, bundle: string): Promise<InsightInput> => {

@@ -11,7 +11,7 @@ export type Sampling = {
   readonly random: Random
 }
 
-export type GlobalContribution = Estimate & {
+type GlobalContribution = Estimate & {
   readonly name: string
   /** Of sampled orders; null when exact. */
   readonly standardError: number | null

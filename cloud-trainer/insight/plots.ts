@@ -149,7 +149,7 @@ const interval = (scale: Scale, { low, high }: PlotRow, y: number, mark: RowPlot
         ),
       ]
 
-export type CurvePoint = {
+type CurvePoint = {
   /** Whole. */
   readonly x: number
   readonly value: number

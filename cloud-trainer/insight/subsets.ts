@@ -6,7 +6,7 @@ import { hiddenSlots, type Player } from './players.ts'
 import { allCoalitions } from './shapley.ts'
 import { bootstrapP, fewestResamples, holm } from './significance.ts'
 
-export type NamedScore = Estimate & {
+type NamedScore = Estimate & {
   readonly name: string
   readonly tokens: number
   /** Score with everything visible less this one's, paired. */
