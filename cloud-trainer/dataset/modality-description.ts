@@ -18,6 +18,8 @@ export const namedColumn = (it: unknown): unknown => (typeof it === 'string' ? {
 const tabularColumn = z.strictObject({
   column,
   unit: z.string().optional(),
+  /** The least and the largest number there can be; any other means "no value" (-9999, 255). */
+  valid: z.tuple([z.number(), z.number()]).optional(),
   /**
    * Makes it a category. Numbers: the codes there are. Texts: stand for their place in this list, from 0.
    * "from-train": the codes found in the training part.
@@ -82,7 +84,15 @@ const permutationOf = (...axes: readonly string[]) =>
   })
 
 const seriesBase = { kind: z.literal('series'), name, stepMs: z.number().positive(), periods: z.int().positive() }
-const pictureBase = { kind: z.literal('image'), name, width: size, height: size, patch: size }
+const pictureBase = {
+  kind: z.literal('image'),
+  name,
+  width: size,
+  height: size,
+  patch: size,
+  /** Names of all channels: each has tokens of its own, and can be hidden on its own. */
+  bands: z.array(name).min(1).optional(),
+}
 
 export const modalitySchema = z.union([
   z.strictObject({
@@ -182,12 +192,16 @@ export const problemOf = (modality: ModalityDescription): string | null => {
   switch (modality.kind) {
     case 'tabular': {
       const twice = firstRepeated(modality.columns.map((it) => it.column))
-      return twice === null ? null : `column "${twice}" stands twice`
+      if (twice !== null) return `column "${twice}" stands twice`
+      const odd = modality.columns.find(({ valid }) => valid !== undefined && valid[0] > valid[1])
+      return odd === undefined ? null : `nothing is valid in column "${odd.column}"`
     }
     case 'series':
       return seriesProblem(modality)
     case 'image': {
-      const { width, height, patch, source } = modality
+      const { width, height, patch, source, bands = [] } = modality
+      const twice = firstRepeated(bands)
+      if (twice !== null) return `band "${twice}" stands twice`
       if (width % patch !== 0 || height % patch !== 0) return `patch ${patch} doesn't divide ${width} × ${height}`
       if ('range' in source && source.range !== undefined && source.range[0] >= source.range[1]) return 'an empty range'
       return null

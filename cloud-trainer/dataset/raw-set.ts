@@ -24,6 +24,7 @@ export type ModalityTemplate =
       readonly height: number
       readonly channels: number
       readonly patch: number
+      readonly bands?: readonly string[]
     }
   | {
       readonly kind: 'audio'

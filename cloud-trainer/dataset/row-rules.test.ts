@@ -267,3 +267,16 @@ test('a folder beside the description', async () => {
   )
   expect(raw.examples).toHaveLength(3)
 })
+
+test('numbers outside the valid range mean that there is no value', async () => {
+  const columns = [{ column: 'x', valid: [0, 2] }]
+  const check = (change: object) =>
+    read({ modalities: [{ kind: 'tabular', name: 'm', ...change }] }, { 'rows.csv': ROWS })
+  expect(valuesOf(await check({ columns }))).toEqual([
+    [{ kind: 'scalars', values: { x: 1 } }],
+    [{ kind: 'scalars', values: { x: 2 } }],
+    [],
+  ])
+  const none = { modalities: [{ kind: 'tabular', name: 'm', columns: [{ column: 'x', valid: [1, 0] }] }] }
+  expect((await failure(none, { 'rows.csv': ROWS }))[1]).toContain('nothing is valid in column "x"')
+})

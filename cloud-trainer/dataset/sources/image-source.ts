@@ -135,8 +135,13 @@ const toBytes = (
   throw new DatasetError('bad-image', `${odd} is no pixel of 0 to 255; a "range" is needed`, place)
 }
 
-const templateOf = ({ name, width, height, patch }: Image, channels: number) =>
-  ({ kind: 'image', name, width, height, channels, patch }) as const
+const templateOf = ({ name, width, height, patch, bands }: Image, channels: number) => {
+  if (bands !== undefined && bands.length !== channels) {
+    const what = `image "${name}" has ${channels} channels but ${bands.length} names of bands`
+    throw new DatasetError('bad-description', what, {})
+  }
+  return { kind: 'image', name, width, height, channels, patch, ...(bands === undefined ? {} : { bands }) } as const
+}
 
 const contentOf = ({ width, height }: Image, channels: number, pixels: Uint8Array): ImageContent => ({
   kind: 'image',

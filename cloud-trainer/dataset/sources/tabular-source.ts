@@ -41,8 +41,10 @@ export const tabularSource = ({ name, columns }: Described<'tabular'>, { table }
       return (row: number) => (texts[row] === '' ? null : (codes.get(texts[row]!) ?? offList(row, texts[row])))
     }
     const values = table.numbers.get(it.column)!
+    const [least, most] = it.valid ?? [-Infinity, Infinity]
     return (row: number) => {
-      const value = valueOrNull(values[row]!)
+      const number = values[row]!
+      const value = number >= least && number <= most ? valueOrNull(number) : null
       return value === null || known === null || known.has(value) ? value : offList(row, value)
     }
   })
