@@ -82,7 +82,11 @@ export const runChain = async (options: ChainOptions): Promise<ChainReport> => {
   const bundleFolder = join(folder, 'bundle')
   const { manifest, trained, evaluation } = await trainBundle({
     set,
-    training: trainingOf(recipe, { labels: set.labels.length, folder: join(folder, 'checkpoints') }),
+    training: trainingOf(recipe, {
+      labels: set.labels.length,
+      task: set.task,
+      folder: join(folder, 'checkpoints'),
+    }),
     family: FAMILY,
     parent: null,
     createdAtMs: Date.now(),
@@ -151,7 +155,7 @@ const probabilitiesOf = ({ set, subsets, showings, station, trainer }: Sides): r
     return {
       subset,
       edge: edge[s]!,
-      trainer: Float64Array.from(calibrated(set.layout, trainer.manifest.calibration, seen)),
+      trainer: Float64Array.from(calibrated(set.layout, trainer.manifest.calibration, seen, set.task)),
     }
   })
 }
