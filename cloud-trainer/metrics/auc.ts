@@ -1,28 +1,34 @@
 /**
- * Area under the ROC curve of one label: (R⁺ − n⁺(n⁺+1)/2) / (n⁺·n⁻), where R⁺ is the sum of the ranks of the
- * positives, ties taking their mean rank (Mann and Whitney 1947). Labels are 1, 0, or NaN for unknown, which
- * are left out. 0.5 when one of the classes is absent.
+ * Area under the ROC curve of one label: the share of (positive, negative) pairs in which the positive has the higher
+ * score, ties counting half (Mann and Whitney 1947); the same as (R⁺ − n⁺(n⁺+1)/2) / (n⁺·n⁻) with mid-ranks. Labels
+ * are 1, 0, or NaN for unknown, which are left out. Scores are numbers. 0.5 when one of the classes is absent.
  */
 export const auc = (scores: ArrayLike<number>, labels: ArrayLike<number>): number => {
-  const known: number[] = []
-  for (let i = 0; i < labels.length; i++) if (!Number.isNaN(labels[i]!)) known.push(i)
-  const order = known.sort((a, b) => scores[a]! - scores[b]!)
-  let rankSum = 0
-  let positives = 0
-  for (let first = 0; first < order.length; ) {
-    let end = first + 1
-    while (end < order.length && scores[order[end]!] === scores[order[first]!]) end++
-    const meanRank = (first + 1 + end) / 2
-    for (let i = first; i < end; i++) {
-      if (labels[order[i]!] !== 1) continue
-      rankSum += meanRank
-      positives++
-    }
-    first = end
+  const positives = new Float64Array(labels.length)
+  const negatives = new Float64Array(labels.length)
+  let p = 0
+  let n = 0
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === 1) positives[p++] = scores[i]!
+    else if (labels[i] === 0) negatives[n++] = scores[i]!
   }
-  const negatives = order.length - positives
-  if (positives === 0 || negatives === 0) return 0.5
-  return (rankSum - (positives * (positives + 1)) / 2) / (positives * negatives)
+  // Typed arrays sort their numbers natively: several times faster than ranks by a comparison of ours.
+  return shareInOrder(positives.subarray(0, p).sort(), negatives.subarray(0, n).sort())
+}
+
+/** Both rising. */
+const shareInOrder = (positives: Float64Array, negatives: Float64Array): number => {
+  if (positives.length === 0 || negatives.length === 0) return 0.5
+  let below = 0
+  let upTo = 0
+  let twiceWon = 0
+  for (const score of positives) {
+    while (below < negatives.length && negatives[below]! < score) below++
+    upTo = Math.max(upTo, below)
+    while (upTo < negatives.length && negatives[upTo] === score) upTo++
+    twiceWon += below + upTo
+  }
+  return twiceWon / (2 * positives.length * negatives.length)
 }
 
 /** Labels with at least `fewest` positives and as many negatives: the others say nothing about a model. */
