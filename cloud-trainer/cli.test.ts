@@ -189,6 +189,7 @@ test('a column that names the class of each row makes a single-label model, meas
   expect(trained.top1.test.all).toBeGreaterThan(0.8)
   expect(trained.top1.test.water).toBeLessThan(trained.top1.test.all!)
   expect(out).toMatch(/subset +Top-1 +95 % interval\n/)
+  expect(told).toMatch(/epoch 25\/25: loss [0-9.]+, Top-1 water 0\./)
 
   expect(await trainer('evaluate', '--data', places, '--bundle', bundle, '--resamples', '10', '--json')).toBe(0)
   const evaluated = lastLine(out) as { labels: string[]; scores: { subset: string; value: number }[] }

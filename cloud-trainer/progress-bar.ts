@@ -1,12 +1,17 @@
 /** Shows on standard error how far a training run is: a bar for people, a line for each epoch where there is no terminal. */
 import { SingleBar } from 'cli-progress'
+import { taskOf } from '#shared/domain/task.ts'
+import type { TrainingSet } from './model/training-set.ts'
+import { METRICS } from './score-table.ts'
 import type { BundleProgress } from './train-bundle.ts'
 import type { EpochRecord } from './training/progress.ts'
 
 export type ProgressBar = Disposable & { readonly show: (progress: BundleProgress) => void }
 
-/** `modalities`: names, in the order of the scores. */
-export const openProgressBar = (modalities: readonly string[], stream = process.stderr): ProgressBar => {
+type Measured = Pick<TrainingSet, 'task' | 'layout'>
+
+/** `set`: its modalities are in the order of the scores. */
+export const openProgressBar = (set: Measured, stream = process.stderr): ProgressBar => {
   const bar = new SingleBar({
     format: 'epoch {epoch}/{epochs} |{bar}| {percentage} % loss {loss} {left} left',
     hideCursor: true,
@@ -52,13 +57,13 @@ export const openProgressBar = (modalities: readonly string[], stream = process.
       }
       case 'epoch':
         last = progress.record
-        if (!stream.isTTY) line(`${epochLine(progress.record, epochs, modalities)}, ${duration(progress.etaMs)} left`)
+        if (!stream.isTTY) line(`${epochLine(progress.record, epochs, set)}, ${duration(progress.etaMs)} left`)
         return
       case 'measuring':
       case 'exporting':
         if (isRunning && last !== null) {
           stop()
-          line(epochLine(last, epochs, modalities))
+          line(epochLine(last, epochs, set))
         }
         line(progress.kind === 'measuring' ? `measuring on the ${progress.part} part` : 'exporting')
         return
@@ -67,13 +72,10 @@ export const openProgressBar = (modalities: readonly string[], stream = process.
   return { show, [Symbol.dispose]: stop }
 }
 
-const epochLine = (
-  { epoch, loss, scores, all }: EpochRecord,
-  epochs: number,
-  modalities: readonly string[],
-): string => {
-  const named = modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
-  return `epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}, AUC ${[...named, `all ${all.toFixed(3)}`].join(', ')}`
+const epochLine = ({ epoch, loss, scores, all }: EpochRecord, epochs: number, { layout, ...set }: Measured): string => {
+  const named = layout.modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
+  const values = [...named, `all ${all.toFixed(3)}`].join(', ')
+  return `epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}, ${METRICS[taskOf(set)]} ${values}`
 }
 
 const duration = (ms: number): string => {

@@ -4,7 +4,7 @@ import type { SubsetScore } from './evaluation/evaluate.ts'
 
 type Row = Pick<SubsetScore, 'subset' | 'value' | 'low' | 'high'>
 
-const METRICS: Readonly<Record<Task, string>> = { 'multi-label': 'AUC', 'single-label': 'Top-1' }
+export const METRICS: Readonly<Record<Task, string>> = { 'multi-label': 'AUC', 'single-label': 'Top-1' }
 
 /** Scores in points (0 to 100), with the plain mean at the end. */
 export const scoreTable = (scores: readonly Row[], average: number, task: Task = 'multi-label'): string => {

@@ -107,7 +107,7 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   const set = buildTrainingSet(raw, { onWarning: warn })
   requireTokens(partial.flat(), set.layout)
   const giveBack = options.isNew ? await writeSettings(checkpoints, settings) : null
-  using bar = openProgressBar(set.layout.modalities)
+  using bar = openProgressBar(set)
   const made = await trainBundle({
     set,
     training: trainingOf(recipe, { labels: set.labels.length, task: set.task, folder: checkpoints }),

@@ -39,4 +39,9 @@ test('parts fill a share in order, each within the limit unless it is one observ
     }),
   )
   expect(partSizes(config, new Array<number>(64).fill(16), 2 ** 26)).toEqual([64])
+  // Dropout keeps two masks of the width and one of each head's matrix for a block, and the products with them.
+  const long = new Array<number>(20).fill(100)
+  const bytes = 4 * (blockBytes(config, 100) + 4 * 100 * (2 * 64 + 2 * 8 * 100))
+  expect(partSizes({ ...config, dropout: 0.1 }, long, 8 * bytes)).toEqual([8, 8, 4])
+  expect(partSizes(config, long, 8 * bytes)[0]).toBeGreaterThan(8)
 })

@@ -46,7 +46,7 @@ export const openProgressView = (output: Output): ProgressView => {
         break
       case 'epoch': {
         const { epoch, loss, all } = progress.record
-        note = `loss ${loss.toFixed(4)}, validation AUC ${(100 * all).toFixed(2)} %`
+        note = `loss ${loss.toFixed(4)}, validation score ${(100 * all).toFixed(2)} %`
         if (isTerminal) bar?.update(epoch * stepsPerEpoch, { note })
         else say(`epoch ${epoch}: ${note}`)
         break
