@@ -224,7 +224,7 @@ const bandsOf = ({ model }: InsightInput, names: readonly string[]): readonly Pl
   const spec = manifest.modalities.find(({ name }) => name === first)!
   const reason =
     spec.kind === 'image' && spec.channels > 1
-      ? `a token of "${first}" holds all ${spec.channels} channels of its patch, so this model can't hide one of them; train with an image modality for each band and name them all`
+      ? `a token of "${first}" holds all ${spec.channels} channels of its patch, so this model can't hide one of them; train one whose image names its "bands" in dataset.json`
       : `"${first}" has a single part, so there is nothing to combine; name several modalities to combine them`
   throw new UsageError(`--modality: ${reason}`)
 }

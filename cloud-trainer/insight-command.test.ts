@@ -252,7 +252,7 @@ test('bands of a picture whose tokens hold all of them are refused, with what he
   const ask = (modality: string) =>
     scoresOfBands(input, { modality, seed: 1, resamples: 0, signal: new AbortController().signal })
   await expect(ask('satellite')).rejects.toThrow(
-    'a token of "satellite" holds all 3 channels of its patch, so this model can\'t hide one of them; train with an image modality for each band',
+    'a token of "satellite" holds all 3 channels of its patch, so this model can\'t hide one of them; train one whose image names its "bands"',
   )
   await expect(ask('nir')).rejects.toThrow('"nir" has a single part')
 })

@@ -2,6 +2,7 @@ import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { elementBytes, npyBytes, npyHeader, safetensorsBytes, torchBytes, zipBytes } from '#test/support/array-files.ts'
 import { type Files, withFolder } from '#test/support/data-folder.ts'
+import { buildTrainingSet } from './build-set.ts'
 import { DatasetError } from './dataset-error.ts'
 import { readFolder } from './read-folder.ts'
 
@@ -180,6 +181,35 @@ test('images: arrays by channel or by pixel, whole numbers or a range', async ()
     '{id}.npy, column "1041": an image is there as a whole or not at all',
   ])
   expect(await contents({ ...image, source: { ...source, axes } }, {})).toEqual([null, null, null])
+})
+
+test('images: each channel with a name has tokens of its own', async () => {
+  const image = {
+    kind: 'image',
+    width: 2,
+    height: 1,
+    patch: 1,
+    source: { cube: { path: '{id}.npy', absent: 'missing' }, axes: ['channel', 'y', 'x'], channels: 2 },
+  }
+  const pixels = npyBytes({ type: 'u1', shape: [2, 1, 2], values: [0, 51, 102, 255] })
+  const json = JSON.stringify({ ...DESCRIPTION, modalities: [{ ...image, name: 'sat', bands: ['red', 'nir'] }] })
+  const set = await withFolder(
+    { 'rows.csv': ROWS, '1041.npy': pixels, '1042.npy': pixels, 'dataset.json': json },
+    async (folder) => buildTrainingSet(await readFolder(folder)),
+  )
+  expect(set.specs).toMatchObject([{ kind: 'image', channels: 2, bands: ['red', 'nir'] }])
+  expect(set.layout.slots.map(({ name }) => name)).toEqual([
+    'sat.red[0,0]',
+    'sat.red[0,1]',
+    'sat.nir[0,0]',
+    'sat.nir[0,1]',
+  ])
+  const [row] = set.train.rows
+  // Scaled by band to two values that lie one deviation (+ 1e-4) beside the mean.
+  expect(Array.from(row!.features, (x) => x.toFixed(2))).toEqual(['-1.00', '1.00', '-1.00', '1.00'])
+  const wrong = async (bands: readonly string[]) => (await failure({ ...image, bands }, {}))[1]
+  expect(await wrong(['red'])).toContain('modality "m": 1 bands for 2 channels')
+  expect(await wrong(['red', 'red'])).toContain('band "red" stands twice')
 })
 
 test('images: several picture files become one image, the middle cut out', async () => {

@@ -199,16 +199,29 @@ export const problemOf = (modality: ModalityDescription): string | null => {
     case 'series':
       return seriesProblem(modality)
     case 'image': {
-      const { width, height, patch, source, bands = [] } = modality
-      const twice = firstRepeated(bands)
-      if (twice !== null) return `band "${twice}" stands twice`
+      const { width, height, patch, source } = modality
       if (width % patch !== 0 || height % patch !== 0) return `patch ${patch} doesn't divide ${width} × ${height}`
       if ('range' in source && source.range !== undefined && source.range[0] >= source.range[1]) return 'an empty range'
-      return null
+      return bandsProblem(modality, channelsOf(source))
     }
     default:
       return null
   }
+}
+
+type ImageDescription = Extract<ModalityDescription, { kind: 'image' }>
+
+/** Null when only the file says. */
+const channelsOf = (source: ImageDescription['source']): number | null => {
+  if ('pictures' in source) return source.pictures.reduce((sum, it) => sum + it.channels, 0)
+  return 'channels' in source ? source.channels : null
+}
+
+export const bandsProblem = ({ bands }: Pick<ImageDescription, 'bands'>, channels: number | null): string | null => {
+  if (bands === undefined) return null
+  const twice = firstRepeated(bands)
+  if (twice !== null) return `band "${twice}" stands twice`
+  return channels === null || bands.length === channels ? null : `${bands.length} bands for ${channels} channels`
 }
 
 const seriesProblem = (series: Extract<ModalityDescription, { kind: 'series' }>): string | null => {

@@ -402,6 +402,7 @@ test('other faults, each with its code and place', async () => {
   await check(modality(3, { source: { raster: 'moon', longitude: 'lon', latitude: 'lat' } }), 'missing-file', {
     file: 'moon.json',
   })
+  await check(modality(3, { bands: ['red', 'nir'] }), 'bad-description', { file: 'world.json' })
 })
 
 test('places beyond the poles are refused', async () => {

@@ -25,7 +25,10 @@ const sizeOf = (spec: ModalitySpec): readonly [tokens: number, features: number]
       return [tokens, tokens * spec.stepsPerPeriod]
     }
     case 'image':
-      return [(spec.width / spec.patch) * (spec.height / spec.patch), spec.width * spec.height * spec.channels]
+      return [
+        (spec.width / spec.patch) * (spec.height / spec.patch) * (spec.bands?.length ?? 1),
+        spec.width * spec.height * spec.channels,
+      ]
     case 'audio':
       return [
         (spec.frames / spec.patchFrames) * (spec.frontEnd.bands / spec.patchBands),

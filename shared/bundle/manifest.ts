@@ -42,6 +42,7 @@ export const modalitySpecSchema = z.discriminatedUnion('kind', [
     height: z.int().positive(),
     channels: z.int().positive(),
     patch: z.int().positive(),
+    bands: z.array(z.string()).exactOptional(),
     mean: z.array(z.number()),
     deviation: z.array(z.number().positive()),
   }),

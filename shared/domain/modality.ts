@@ -23,8 +23,10 @@ export type ModalitySpec =
       readonly width: number
       readonly height: number
       readonly channels: number
-      /** Side of the square patch that makes one token (all channels); divides width and height. */
+      /** Side of the square patch that makes one token; divides width and height. */
       readonly patch: number
+      /** Names of the channels, each of which has tokens of its own; when absent a token holds all of its patch. */
+      readonly bands?: readonly string[]
       readonly mean: readonly number[]
       readonly deviation: readonly number[]
     }

@@ -301,6 +301,35 @@ test('images: patches row by row, channels interleaved, scaled by channel', () =
   expect(shown([camera], [reading('camera', { ...picture, pixels: pixels.subarray(1) })])).toEqual({})
 })
 
+test('images: a channel with a name has patches of its own, band by band', () => {
+  const satellite: ModalitySpec = {
+    kind: 'image',
+    name: 'satellite',
+    width: 2,
+    height: 4,
+    channels: 2,
+    patch: 2,
+    bands: ['red', 'nir'],
+    mean: [0, 1],
+    deviation: [0.5, 1],
+  }
+  const pixels = Uint8Array.of(...[0, 255, 51, 204, 102, 255, 153, 0], ...[255, 0, 0, 51, 0, 255, 51, 255])
+  const picture: ReadingContent = { kind: 'image', width: 2, height: 4, channels: 2, pixels }
+  const f = Math.fround
+  expect(shown([satellite], [reading('satellite', picture)])).toEqual({
+    'satellite.red[0,0]': [0, f(0.4), f(0.8), f(1.2)],
+    'satellite.red[1,0]': [2, 0, 0, f(0.4)],
+    'satellite.nir[0,0]': [0, f(0.8 - 1), 0, -1],
+    'satellite.nir[1,0]': [-1, f(0.2 - 1), 0, 0],
+  })
+  const { blocks, slots } = layoutOf([satellite])
+  expect(blocks).toEqual([{ name: 'satellite.patch', encoding: 'linear', groups: 2, features: 4 }])
+  expect(slots.map(({ group }) => group)).toEqual([0, 0, 1, 1])
+  expect(() => layoutOf([{ ...satellite, bands: ['red'] }])).toThrow('own name')
+  expect(() => layoutOf([{ ...satellite, bands: ['red', 'red'] }])).toThrow('own name')
+  expect(() => layoutOf([{ ...satellite, bands: ['red', 'red', 'nir'] }])).toThrow('its channel')
+})
+
 const sound: Extract<ModalitySpec, { kind: 'audio' }> = {
   kind: 'audio',
   name: 'audio',

@@ -53,16 +53,20 @@ const series: fc.Arbitrary<SpecOf<'series'>> = names.chain((chosen) =>
 const image: fc.Arbitrary<SpecOf<'image'>> = fc
   .record({ patch: small(2), columns: small(2), rows: small(2), channels: fc.constantFrom(1, 3) })
   .chain(({ patch, columns, rows, channels }) =>
-    fc.record({
-      kind: fc.constant('image' as const),
-      name: fc.constant('image'),
-      width: fc.constant(patch * columns),
-      height: fc.constant(patch * rows),
-      channels: fc.constant(channels),
-      patch: fc.constant(patch),
-      mean: scales(channels),
-      deviation: scales(channels),
-    }),
+    fc.record(
+      {
+        kind: fc.constant('image' as const),
+        name: fc.constant('image'),
+        width: fc.constant(patch * columns),
+        height: fc.constant(patch * rows),
+        channels: fc.constant(channels),
+        patch: fc.constant(patch),
+        bands: fc.constant(['red', 'green', 'blue'].slice(0, channels)),
+        mean: scales(channels),
+        deviation: scales(channels),
+      },
+      { requiredKeys: ['kind', 'name', 'width', 'height', 'channels', 'patch', 'mean', 'deviation'] },
+    ),
   )
 
 const frontEnd = (bands: number, lowHz: number): AudioFrontEnd => ({

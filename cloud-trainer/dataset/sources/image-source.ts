@@ -4,7 +4,7 @@ import type { ReadingContent } from '#shared/domain/reading.ts'
 import { gather, type NumericValues, stridesOf } from '../arrays/elements.ts'
 import { DatasetError, type DatasetPlace } from '../dataset-error.ts'
 import { readIfThere } from '../folder-files.ts'
-import { isInside } from '../modality-description.ts'
+import { bandsProblem, isInside } from '../modality-description.ts'
 import { readRaster, windowAround } from '../raster.ts'
 import { openArrayRows, textsOfArray } from './array-rows.ts'
 import { columnsIn, rowPath } from './row-path.ts'
@@ -35,6 +35,8 @@ const windowSource = async (
 ): Promise<ModalitySource> => {
   const raster = await readRaster(folder, at.raster)
   const { width, height } = image
+  const problem = bandsProblem(image, raster.channels)
+  if (problem !== null) throw new DatasetError('bad-description', problem, { file: `${at.raster}.json` })
   const longitudes = table.numbers.get(at.longitude)!
   const latitudes = table.numbers.get(at.latitude)!
   return {
@@ -135,13 +137,8 @@ const toBytes = (
   throw new DatasetError('bad-image', `${odd} is no pixel of 0 to 255; a "range" is needed`, place)
 }
 
-const templateOf = ({ name, width, height, patch, bands }: Image, channels: number) => {
-  if (bands !== undefined && bands.length !== channels) {
-    const what = `image "${name}" has ${channels} channels but ${bands.length} names of bands`
-    throw new DatasetError('bad-description', what, {})
-  }
-  return { kind: 'image', name, width, height, channels, patch, ...(bands === undefined ? {} : { bands }) } as const
-}
+const templateOf = ({ name, width, height, patch, bands }: Image, channels: number) =>
+  ({ kind: 'image', name, width, height, channels, patch, ...(bands === undefined ? {} : { bands }) }) as const
 
 const contentOf = ({ width, height }: Image, channels: number, pixels: Uint8Array): ImageContent => ({
   kind: 'image',

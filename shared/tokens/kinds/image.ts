@@ -1,6 +1,7 @@
 /**
  * Images: one token per square patch, row by row, with all its channels interleaved as in the image. All
- * patches share one linear; identity vectors tell them apart. The newest image of the right size is used.
+ * patches share one linear; identity vectors tell them apart. Where the channels have names, each is a band with
+ * its own tokens and its own linear, one band after the other. The newest image of the right size is used.
  */
 import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { assert } from '#shared/std/assert.ts'
@@ -9,39 +10,60 @@ import { type ContentOf, hiddenTokens, type KindLayout, type Token } from './kin
 type ImageSpec = Extract<ModalitySpec, { kind: 'image' }>
 
 export const imageLayout = (spec: ImageSpec): KindLayout => {
-  const { name, width, height, channels, patch, mean, deviation } = spec
+  const { name, width, height, channels, patch, mean, deviation, bands } = spec
   const values = { modality: name, width, height, patch, channels, means: mean.length, deviations: deviation.length }
   assert(width % patch === 0 && height % patch === 0, 'patches tile the image', values)
   assert(mean.length === channels && deviation.length === channels, 'each channel has mean and deviation', values)
+  assert(bands === undefined || new Set(bands).size === channels, 'each channel has its own name', { ...values, bands })
+  assert(bands === undefined || bands.length === channels, 'each name has its channel', { ...values, bands })
   const columns = width / patch
-  return {
-    blocks: [{ name: 'patch', encoding: 'linear', groups: 1, features: patch * patch * channels }],
-    slots: Array.from({ length: (height / patch) * columns }, (_, i) => ({
-      name: `[${Math.floor(i / columns)},${i % columns}]`,
-      block: 0,
-      group: 0,
-    })),
-  }
+  const places = Array.from(
+    { length: (height / patch) * columns },
+    (_, i) => `[${Math.floor(i / columns)},${i % columns}]`,
+  )
+  const features = patch * patch
+  return bands === undefined
+    ? {
+        blocks: [{ name: 'patch', encoding: 'linear', groups: 1, features: features * channels }],
+        slots: places.map((place) => ({ name: place, block: 0, group: 0 })),
+      }
+    : {
+        blocks: [{ name: 'patch', encoding: 'linear', groups: channels, features }],
+        slots: bands.flatMap((band, group) => places.map((place) => ({ name: `.${band}${place}`, block: 0, group }))),
+      }
 }
 
-const patchAt = (spec: ImageSpec, pixels: Uint8Array, top: number, left: number): Token => {
+type Corner = { readonly top: number; readonly left: number }
+
+/** The channels from `first` on, as many as `count`, interleaved. */
+const patchAt = (
+  spec: ImageSpec,
+  pixels: Uint8Array,
+  { top, left }: Corner,
+  { first, count }: { readonly first: number; readonly count: number },
+): Token => {
   const { width, channels, patch, mean, deviation } = spec
-  const token = new Float64Array(patch * patch * channels)
+  const token = new Float64Array(patch * patch * count)
   let n = 0
   for (let y = top; y < top + patch; y++) {
-    const row = (y * width + left) * channels
-    for (let i = 0; i < patch * channels; i++) {
-      const channel = i % channels
-      token[n++] = (pixels[row + i]! / 255 - mean[channel]!) / deviation[channel]!
+    for (let x = left; x < left + patch; x++) {
+      const pixel = (y * width + x) * channels
+      for (let channel = first; channel < first + count; channel++) {
+        token[n++] = (pixels[pixel + channel]! / 255 - mean[channel]!) / deviation[channel]!
+      }
     }
   }
   return token
 }
 
 export const imageTokens = (spec: ImageSpec, newestFirst: readonly ContentOf<'image'>[]): Token[] => {
-  const { width, height, channels, patch } = spec
+  const { width, height, channels, patch, bands } = spec
   const columns = width / patch
-  const count = columns * (height / patch)
+  const corners = Array.from({ length: columns * (height / patch) }, (_, i) => ({
+    top: Math.floor(i / columns) * patch,
+    left: (i % columns) * patch,
+  }))
+  const parts = bands?.map((_, first) => ({ first, count: 1 })) ?? [{ first: 0, count: channels }]
   const image = newestFirst.find(
     (candidate) =>
       candidate.width === width &&
@@ -49,8 +71,6 @@ export const imageTokens = (spec: ImageSpec, newestFirst: readonly ContentOf<'im
       candidate.channels === channels &&
       candidate.pixels.length === width * height * channels,
   )
-  if (!image) return hiddenTokens(count)
-  return Array.from({ length: count }, (_, i) =>
-    patchAt(spec, image.pixels, Math.floor(i / columns) * patch, (i % columns) * patch),
-  )
+  if (!image) return hiddenTokens(parts.length * corners.length)
+  return parts.flatMap((part) => corners.map((corner) => patchAt(spec, image.pixels, corner, part)))
 }
