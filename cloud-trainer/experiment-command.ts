@@ -104,7 +104,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
   const subsets = subsetsOf(settings, set.layout) // before any training: an unknown token shows at once
   requirePossible(settings.variants, set.layout.modalities.length)
   await keepSettings(folder, settings)
-  await finishRuns(folder, settings, { jobs: values.jobs, subsets: subsets.length, signal })
+  await finishRuns(folder, settings, { jobs: values.jobs, subsets: subsets.length, dataHash: set.hash, signal })
   const results = resultsOf(await readResults(folder, settings), baseline, {
     command: `understory trainer experiment ${args.map(shellWord).join(' ')}`,
     understory: installedVersion(),
@@ -178,11 +178,19 @@ const keepSettings = async (folder: string, settings: ExperimentSettings): Promi
 const finishRuns = async (
   folder: string,
   { variants, seeds, recipe }: ExperimentSettings,
-  options: { readonly jobs: number; readonly subsets: number; readonly signal: AbortSignal },
+  options: {
+    readonly jobs: number
+    readonly subsets: number
+    readonly dataHash: string
+    readonly signal: AbortSignal
+  },
 ): Promise<void> => {
-  const { jobs, subsets, signal } = options
+  const { jobs, subsets, dataHash, signal } = options
   const planned = plannedRuns(variants, seeds)
   const results = await Promise.all(planned.map(({ variant, seed }) => readResult(folder, variant, seed)))
+  if (results.some((result) => result !== null && result.dataHash !== dataHash)) {
+    throw new UsageError(`--out: ${folder} holds runs on other data than these; name a new folder`)
+  }
   const open = planned.filter((_, i) => results[i] === null)
   if (open.length === 0) return
   process.stderr.write(`${open.length} of ${planned.length} runs to do, ${Math.min(jobs, open.length)} at once\n`)
@@ -197,9 +205,7 @@ const readResults = async (folder: string, { variants, seeds }: ExperimentSettin
   const runs = variants.flatMap(({ key }) => seeds.map((seed) => readResult(folder, key, seed)))
   const results = (await Promise.all(runs)).filter((result) => result !== null)
   assert(results.length === runs.length, 'every run has its result', { runs: runs.length, results: results.length })
-  const other = results.find(({ dataHash }) => dataHash !== results[0]!.dataHash)
-  if (other === undefined) return results
-  throw new UsageError(`--out: the data have changed since other runs of ${folder}; name a new folder`)
+  return results
 }
 
 const writeOutputs = async (folder: string, results: Results): Promise<void> => {

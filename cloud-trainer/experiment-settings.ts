@@ -18,8 +18,6 @@ const variantStrategySchema = z.discriminatedUnion('name', [
   z.object({ name: z.literal('oracle') }),
 ])
 
-export type VariantStrategy = z.infer<typeof variantStrategySchema>
-
 export const STRATEGY_SCHEMAS = variantStrategySchema.options
 
 const columnSchema = z.object({ name: z.string(), tokens: z.array(z.string()) })
@@ -48,10 +46,15 @@ export const runFolder = (folder: string, variant: string, seed: number): string
 export const resultFile = (folder: string, variant: string, seed: number): string =>
   join(runFolder(folder, variant, seed), 'result.json')
 
-/** Null when the file is not there. Throws what parsing throws. */
+/** Null when the file is not there. Throws a UsageError when it is no experiment's. */
 export const readSettings = async (folder: string): Promise<ExperimentSettings | null> => {
   const json = await readIfThere(join(folder, SETTINGS_FILE))
-  return json === null ? null : settingsSchema.parse(JSON.parse(json))
+  if (json === null) return null
+  try {
+    return settingsSchema.parse(JSON.parse(json))
+  } catch (cause) {
+    throw new UsageError(`--out: ${SETTINGS_FILE} of ${folder} is not that of an experiment`, { cause })
+  }
 }
 
 export const readResult = async (folder: string, variant: string, seed: number): Promise<RunResult | null> => {

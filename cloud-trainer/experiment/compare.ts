@@ -9,16 +9,16 @@ import { percentileInterval } from '../metrics/percentile.ts'
 import type { RunResult } from './run-result.ts'
 
 /** A column of the table: one subset, the mean of a group of subsets, or the mean of all. */
-export type Column = {
+type Column = {
   readonly name: string
   readonly kind: 'subset' | 'group' | 'average'
   /** Indices of its subsets. */
   readonly subsets: readonly number[]
 }
 
-export type Interval = { readonly value: number; readonly low: number; readonly high: number }
+type Interval = { readonly value: number; readonly low: number; readonly high: number }
 
-export type Cell = Interval & {
+type Cell = Interval & {
   /** Standard deviation over the seeds (n − 1); null for one seed. */
   readonly deviation: number | null
   /** Among the variants, 1 is best; ties share their mean rank. */

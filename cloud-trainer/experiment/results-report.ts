@@ -23,7 +23,7 @@ export const resultsReport = (results: Results): string => {
   const { comparison, data } = results
   const { variants, seeds } = comparison
   const lead = paragraph(
-    `${variants.length} strategies, ${seeds.length} seeds each, measured on ${data.observations} observations of the ` +
+    `${variants.length} strategies, ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`} each, measured on ${data.observations} observations of the ` +
       `${data.part} part and ${data.labels.length} labels. Modalities: ${data.modalities.join(', ')}.`,
   )
   return page(`Masking strategies compared: ${METRIC_NAMES[results.metric]}`, lead, [

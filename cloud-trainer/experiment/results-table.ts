@@ -23,7 +23,7 @@ export const resultsMarkdown = ({ comparison, metric, data, made, runs }: Result
   })
   const average = cells.map((row) => row.at(-1)!)
   return [
-    `${data.observations} observations of the ${data.part} part, ${data.labels.length} labels, ${seeds.length} seeds; ` +
+    `${data.observations} observations of the ${data.part} part, ${data.labels.length} labels, ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds`}; ` +
       `95 % intervals from ${resamples} resamples of seeds and observations, differences paired with \`${baseline}\`.`,
     '',
     line(head),

@@ -28,8 +28,8 @@ svg{display:block;width:100%;height:auto}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;margin:.4rem 0 .8rem;padding:0;list-style:none;font-size:.87rem}
 .legend i{display:inline-block;width:1.3em;height:.22em;border-radius:2px;vertical-align:.28em;margin-right:.4em}
 pre{background:var(--raised);padding:.7rem .9rem;border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem}
-td.small svg{width:7.5rem}
-@media (max-width:30rem){main{padding:1rem .75rem 3rem}th,td{padding:.25rem .4rem}th:first-child{max-width:8.5rem;white-space:normal;overflow-wrap:anywhere}}
+td.small svg{width:7.5rem;margin-left:auto}
+@media (max-width:30rem){main{padding:1rem .75rem 3rem}th,td{padding:.25rem .4rem}th:first-child{min-width:7.5rem;max-width:9rem;white-space:normal;overflow-wrap:anywhere}}
 `
 
 /** `lead` is markup; titles and notes are text. */

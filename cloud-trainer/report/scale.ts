@@ -37,14 +37,19 @@ export const linearScale = (domain: Ends, range: Ends, most = 5): Scale => {
   }
 }
 
-/** Of positive values; ticks at 1, 2 and 5 times powers of ten, or at powers alone over more than two decades. */
+/**
+ * Of positive values; ticks at 1, 2 and 5 times powers of ten, at powers alone over more than two decades, and as on a
+ * linear axis over less than half a decade.
+ */
 export const logScale = (domain: Ends, range: Ends): Scale => {
   const [from, to] = domain
   const [low, high] = [Math.log(from), Math.log(to)]
+  const at = (value: number) => range[0] + ((Math.log(value) - low) / (high - low)) * (range[1] - range[0])
+  if (to < 3 * from) return { ...linearScale(domain, range), at }
   const factors = high - low > 2 * Math.LN10 ? [1] : [1, 2, 5]
   const powers = Array.from({ length: 25 }, (_, i) => i - 12)
   return {
-    at: (value) => range[0] + ((Math.log(value) - low) / (high - low)) * (range[1] - range[0]),
+    at,
     ticks: powers
       .flatMap((power) => factors.map((factor) => factor * 10 ** power))
       .filter((tick) => tick >= from * (1 - 1e-9) && tick <= to * (1 + 1e-9)),
