@@ -205,10 +205,10 @@ const patchFigures = ({ name, contributions }: Named, decimals: number): readonl
     const patches = pictures.get(picture) ?? []
     pictures.set(picture, [...patches, { row: Number(row), column: Number(column), value: one.value }])
   }
-  return [...pictures]
-    .filter(([, patches]) => patches.length > 1)
-    .map(([picture, patches]) => {
-      const caption = `${name}: contribution of each patch of ${picture} where it lies, logit. Full colour is the strongest of them.`
-      return { caption, svg: patchPlot({ title: caption, patches, decimals }) }
-    })
+  const shown = [...pictures].filter(([, patches]) => patches.length > 1)
+  const strongest = Math.max(...shown.flatMap(([, patches]) => patches.map(({ value }) => Math.abs(value))))
+  return shown.map(([picture, patches]) => {
+    const caption = `${name}: contribution of each patch of ${picture} where it lies, logit. Full colour is the strongest patch of this answer.`
+    return { caption, svg: patchPlot({ title: caption, patches, strongest, decimals }) }
+  })
 }

@@ -221,10 +221,11 @@ export const patchPlot = (options: {
   readonly title: string
   /** At least one. */
   readonly patches: readonly Patch[]
+  /** The size that gets full colour; several pictures share it. */
+  readonly strongest: number
   readonly decimals: number
 }): string => {
-  const { title, patches, decimals } = options
-  const strongest = Math.max(...patches.map(({ value }) => Math.abs(value))) || 1
+  const { title, patches, strongest, decimals } = options
   const columns = 1 + Math.max(...patches.map(({ column }) => column))
   const rows = 1 + Math.max(...patches.map(({ row }) => row))
   const size = Math.min(LARGEST_PATCH, WIDTH / columns)
@@ -239,7 +240,7 @@ export const patchPlot = (options: {
         width: size - 2,
         height: size - 2,
         class: value < 0 ? MINUS : PLUS,
-        style: `fill-opacity:${Math.max(0.04, (0.75 * Math.abs(value)) / strongest).toFixed(2)}`,
+        style: `fill-opacity:${Math.max(0.04, (0.75 * Math.abs(value)) / (strongest || 1)).toFixed(2)}`,
       }),
       ...(size < SMALLEST_WRITTEN
         ? []

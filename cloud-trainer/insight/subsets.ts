@@ -107,7 +107,8 @@ export const scoreContext = async (
 
 /** Slots of the last `count` periods of every variable: a series' slots lie variable by variable, oldest period first. */
 const latestSlots = (layout: TokenLayout, spec: SeriesSpec, count: number): readonly number[] => {
-  const modality = layout.modalities.indexOf(spec.name)
-  const own = layout.slots.flatMap((slot, i) => (slot.modality === modality ? [i] : []))
+  // By block, since the spec may share its modality with others.
+  const block = layout.blocks.findIndex(({ name }) => name === `${spec.name}.period`)
+  const own = layout.slots.flatMap((slot, i) => (slot.block === block ? [i] : []))
   return own.filter((_, i) => i % spec.periods >= spec.periods - count)
 }

@@ -108,13 +108,13 @@ describe('figures', () => {
       { row: 0, column: 1, value: 0.5 },
       { row: 2, column: 0, value: -0.25 },
     ]
-    const svg = patchPlot({ title: 'x', patches, decimals: 2 })
+    const svg = patchPlot({ title: 'x', patches, strongest: 1, decimals: 2 })
     expect([attribute(svg, 'rect', 'x'), attribute(svg, 'rect', 'y')]).toEqual([
       [45, 1],
       [1, 89],
     ])
     expect(svg).toContain('viewBox="0 0 88 132"')
-    expect([...svg.matchAll(/fill-opacity:([\d.]+)/g)].map(([, opacity]) => opacity)).toEqual(['0.75', '0.38'])
+    expect([...svg.matchAll(/fill-opacity:([\d.]+)/g)].map(([, opacity]) => opacity)).toEqual(['0.38', '0.19'])
   })
 })
 
