@@ -16,7 +16,7 @@ import {
   fitTemperatures,
   reliability,
 } from './evaluation/calibrate.ts'
-import { evaluateSubsets, labelsInAllParts } from './evaluation/evaluate.ts'
+import { evaluateSubsets } from './evaluation/evaluate.ts'
 import { topAnswers } from './evaluation/top-answers.ts'
 import type { RunResult } from './experiment/run-result.ts'
 import { LOGITS_FILE, readResult, readSettings, resultFile, runFolder, subsetsOf } from './experiment-settings.ts'
@@ -175,16 +175,20 @@ const summarise = (
   }
 }
 
-/** Throws a TrainingError when nothing can be measured. */
+/**
+ * Labels that could be learned, with enough of each class among what is measured; of the single-label task all that
+ * could be learned. That the validation part lacks some of them says nothing of the others. Throws a TrainingError
+ * when nothing can be measured.
+ */
 const labelsThatCount = (set: TrainingSet, examples: Examples): readonly number[] => {
-  const known = labelsInAllParts(set)
-  if (taskOf(set) === 'single-label') return known
-  const often = new Set(evaluatedLabels(examples.labels, set.labels.length, FEWEST))
-  const evaluated = known.filter((label) => often.has(label))
+  const { learnable } = weightsFor(set)
+  if (taskOf(set) === 'single-label') return learnable
+  const often = evaluatedLabels(examples.labels, set.labels.length, FEWEST)
+  const evaluated = learnable.filter((label) => often.includes(label))
   if (evaluated.length > 0) return evaluated
   throw new TrainingError(
     'unusable-set',
-    `no label has ${FEWEST} positives and ${FEWEST} negatives among what is measured, and both in each part`,
+    `no label that can be learned has ${FEWEST} positives and ${FEWEST} negatives among what is measured`,
     { hint: 'Give the test part more observations.' },
   )
 }
