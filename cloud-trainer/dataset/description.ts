@@ -83,6 +83,8 @@ export const parseDescription = (json: unknown, from: string): Description => {
 const contradictionOf = ({ modalities, split, repeats, join }: Description): string | null => {
   const twice = firstRepeated(modalities.map((modality) => modality.name))
   if (twice !== null) return `modality "${twice}" is described twice`
+  const scattered = firstRepeated(runsOf(modalities))
+  if (scattered !== null) return `modalities of the group "${scattered}" don't stand together, or it is another's name`
   if ('column' in split) {
     const inTwoParts = firstRepeated([...split.train, ...split.validation, ...split.test])
     if (inTwoParts !== null) return `split value "${inTwoParts}" stands in two parts`
@@ -94,3 +96,9 @@ const contradictionOf = ({ modalities, split, repeats, join }: Description): str
   }
   return null
 }
+
+/** Names of modalities, a group's once for all that stand together. */
+const runsOf = (modalities: Description['modalities']): readonly string[] =>
+  modalities
+    .filter(({ group }, i) => group === undefined || group !== modalities[i - 1]?.group)
+    .map(({ group, name }) => group ?? name)

@@ -83,10 +83,13 @@ const permutationOf = (...axes: readonly string[]) =>
     message: `must be ${axes.join(', ')} in some order`,
   })
 
-const seriesBase = { kind: z.literal('series'), name, stepMs: z.number().positive(), periods: z.int().positive() }
+/** `group`: makes one modality of all that stand together with this name (shared/domain/modality.ts). */
+const named = { name, group: name.optional() }
+
+const seriesBase = { kind: z.literal('series'), ...named, stepMs: z.number().positive(), periods: z.int().positive() }
 const pictureBase = {
   kind: z.literal('image'),
-  name,
+  ...named,
   width: size,
   height: size,
   patch: size,
@@ -97,7 +100,7 @@ const pictureBase = {
 export const modalitySchema = z.union([
   z.strictObject({
     kind: z.literal('tabular'),
-    name,
+    ...named,
     /** The main table when absent; likewise below. */
     file: file.optional(),
     columns: z.array(z.preprocess(namedColumn, tabularColumn)).min(1),
@@ -162,7 +165,7 @@ export const modalitySchema = z.union([
   }),
   z.strictObject({
     kind: z.literal('location'),
-    name,
+    ...named,
     file: file.optional(),
     latitude: column,
     longitude: column,
@@ -170,14 +173,14 @@ export const modalitySchema = z.union([
   }),
   z.strictObject({
     kind: z.literal('embedding'),
-    name,
+    ...named,
     file: file.optional(),
     encoder: z.string().min(1).max(64),
     columns: z.union([z.array(column).min(1), columnPattern]),
   }),
   z.strictObject({
     kind: z.literal('embedding'),
-    name,
+    ...named,
     encoder: z.string().min(1).max(64),
     vectors: array,
     size: z.int().positive().max(100_000),

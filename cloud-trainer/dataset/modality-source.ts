@@ -28,6 +28,12 @@ export const needsOf = (modality: ModalityDescription): readonly Need[] => {
 
 /** Throws DatasetError. */
 export const openSource = async (modality: ModalityDescription, options: SourceOptions): Promise<ModalitySource> => {
+  const { group } = modality
+  const source = await openOne(modality, options)
+  return group === undefined ? source : { ...source, template: { ...source.template, group } }
+}
+
+const openOne = async (modality: ModalityDescription, options: SourceOptions): Promise<ModalitySource> => {
   switch (modality.kind) {
     case 'tabular':
       return tabularSource(modality, options)

@@ -7,7 +7,7 @@ import type { TokenReading } from '#shared/tokens/tokenize.ts'
 import type { LabelSpec } from '../model/training-set.ts'
 
 /** A modality's shape: a spec without what is fitted to the training part. */
-export type ModalityTemplate =
+export type ModalityTemplate = { readonly group?: string } & (
   | { readonly kind: 'tabular'; readonly name: string; readonly variables: readonly TabularTemplate[] }
   | {
       readonly kind: 'series'
@@ -36,6 +36,7 @@ export type ModalityTemplate =
     }
   | { readonly kind: 'location'; readonly name: string; readonly parts: readonly LocationPart[] }
   | { readonly kind: 'embedding'; readonly name: string; readonly encoder: string; readonly size: number }
+)
 
 export type TabularTemplate =
   | { readonly type: 'number'; readonly name: string }

@@ -15,7 +15,7 @@ import { partsOf, splitName } from './split.ts'
 import type { Table } from './table.ts'
 
 export type ReadFolderOptions = Partial<ImageWindow> & {
-  /** Only these, in the description's order. */
+  /** Only these, by their own name or their group's, in the description's order. */
   readonly modalities?: readonly string[]
   readonly onWarning?: (warning: DatasetWarning) => void
 }
@@ -79,12 +79,17 @@ const findDescription = async (folder: string, options: ReadFolderOptions): Prom
 
 const select = (description: Description, names: readonly string[] | undefined): Description => {
   if (names === undefined) return description
-  const known = description.modalities.map((modality) => modality.name)
+  const known = description.modalities.flatMap(({ name, group }) => (group === undefined ? [name] : [group, name]))
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined || names.length === 0) {
-    throw new DatasetError('bad-description', `no modality "${unknown ?? ''}"; there are ${known.join(', ')}`)
+    throw new DatasetError(
+      'bad-description',
+      `no modality "${unknown ?? ''}"; there are ${[...new Set(known)].join(', ')}`,
+    )
   }
-  return { ...description, modalities: description.modalities.filter((modality) => names.includes(modality.name)) }
+  const isWanted = ({ name, group = name }: Description['modalities'][number]) =>
+    names.includes(name) || names.includes(group)
+  return { ...description, modalities: description.modalities.filter(isWanted) }
 }
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/

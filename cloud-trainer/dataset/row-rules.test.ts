@@ -280,3 +280,28 @@ test('numbers outside the valid range mean that there is no value', async () => 
   const none = { modalities: [{ kind: 'tabular', name: 'm', columns: [{ column: 'x', valid: [1, 0] }] }] }
   expect((await failure(none, { 'rows.csv': ROWS }))[1]).toContain('nothing is valid in column "x"')
 })
+
+test('modalities of a group are chosen by its name, and stand together', async () => {
+  const of = (name: string, group?: string) => ({ kind: 'tabular', name, columns: ['x'], ...(group ? { group } : {}) })
+  const named = (modalities: readonly object[], chosen: readonly string[]) => {
+    const json = JSON.stringify({ ...DESCRIPTION, modalities })
+    return withFolder({ 'rows.csv': ROWS, 'dataset.json': json }, async (folder) => {
+      const { templates } = await readFolder(folder, { modalities: chosen })
+      return templates.map((it) => [it.name, it.group])
+    })
+  }
+  const all = [of('a', 'g'), of('b', 'g'), of('c')]
+  expect(await named(all, ['g'])).toEqual([
+    ['a', 'g'],
+    ['b', 'g'],
+  ])
+  expect(await named(all, ['c', 'b'])).toEqual([
+    ['b', 'g'],
+    ['c', undefined],
+  ])
+  await expect(named(all, ['d'])).rejects.toThrow('no modality "d"; there are g, a, b, c')
+  const check = async (modalities: readonly object[]) =>
+    expect((await failure({ modalities }, { 'rows.csv': ROWS }))[1]).toContain(`of the group "g" don't stand together`)
+  await check([of('a', 'g'), of('c'), of('b', 'g')])
+  await check([of('a', 'g'), of('g')])
+})

@@ -14,10 +14,12 @@ const frontEndSchema = z.object({
   highHz: z.number().positive(),
 })
 
+const named = { name: z.string(), group: z.string().exactOptional() }
+
 export const modalitySpecSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('tabular'),
-    name: z.string(),
+    ...named,
     variables: z
       .array(
         z.discriminatedUnion('type', [
@@ -29,7 +31,7 @@ export const modalitySpecSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('series'),
-    name: z.string(),
+    ...named,
     stepMs: z.number().positive(),
     periods: z.int().positive(),
     stepsPerPeriod: z.int().positive(),
@@ -37,7 +39,7 @@ export const modalitySpecSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('image'),
-    name: z.string(),
+    ...named,
     width: z.int().positive(),
     height: z.int().positive(),
     channels: z.int().positive(),
@@ -48,7 +50,7 @@ export const modalitySpecSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('audio'),
-    name: z.string(),
+    ...named,
     frontEnd: frontEndSchema,
     frames: z.int().positive(),
     patchFrames: z.int().positive(),
@@ -58,12 +60,12 @@ export const modalitySpecSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('location'),
-    name: z.string(),
+    ...named,
     parts: z.array(z.enum(['position', 'elevation', 'season', 'dayTime'])).min(1),
   }),
   z.object({
     kind: z.literal('embedding'),
-    name: z.string(),
+    ...named,
     encoder: z.string(),
     size: z.int().positive(),
     mean: z.array(z.number()),

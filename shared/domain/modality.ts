@@ -1,11 +1,17 @@
 import type { AudioFrontEnd } from './reading.ts'
 
 /**
- * A modality is a set of inputs that come and go together. A model is defined by an ordered list of
+ * A modality is a set of inputs that come and go together, and one spec unless specs form a group. A model is defined by an ordered list of
  * these specs, which is data and travels in the manifest. Means and deviations come from the
  * training part only. `mean`/`deviation` arrays of images are per channel.
  */
-export type ModalitySpec =
+export type ModalitySpec = {
+  /**
+   * Makes one modality, of this name, of several specs that stand one after the other: they are hidden by one
+   * probability and counted as one. For what no single spec can say, such as series of two step sizes.
+   */
+  readonly group?: string
+} & (
   | { readonly kind: 'tabular'; readonly name: string; readonly variables: readonly TabularVariable[] }
   | {
       readonly kind: 'series'
@@ -50,6 +56,7 @@ export type ModalitySpec =
       readonly mean: readonly number[]
       readonly deviation: readonly number[]
     }
+)
 
 export type ScaledVariable = { readonly name: string; readonly mean: number; readonly deviation: number }
 

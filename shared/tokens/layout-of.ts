@@ -29,18 +29,35 @@ const kindLayout = (spec: ModalitySpec): KindLayout => {
   }
 }
 
+/** Names in the order of the specs; a group stands once. */
+const modalitiesOf = (specs: readonly ModalitySpec[]): readonly string[] => {
+  const modalities: string[] = []
+  let before: ModalitySpec | undefined
+  for (const spec of specs) {
+    const own = spec.group ?? spec.name
+    if (spec.group === undefined || spec.group !== before?.group) {
+      assert(!modalities.includes(own), 'specs of a group stand together, and no modality has its name', { name: own })
+      modalities.push(own)
+    }
+    before = spec
+  }
+  return modalities
+}
+
 /**
  * Slots follow the order of the specs. A block is named "<modality>.<what>": "climate.number",
  * "climate.category", "weather.period" (series), "camera.patch", "audio.patch", "place.position",
  * "song.vector". Throws an InvariantError when names repeat or sizes don't fit one another.
  */
 export const layoutOf = (specs: readonly ModalitySpec[]): TokenLayout => {
-  const modalities = specs.map(({ name }) => name)
-  assert(new Set(modalities).size === modalities.length, 'modalities differ in name', { modalities })
+  const names = specs.map(({ name }) => name)
+  assert(new Set(names).size === names.length, 'modalities differ in name', { modalities: names })
+  const modalities = modalitiesOf(specs)
   const blocks: TokenBlock[] = []
   const slots: TokenSlot[] = []
   let featureCount = 0
-  for (const [modality, spec] of specs.entries()) {
+  for (const spec of specs) {
+    const modality = modalities.indexOf(spec.group ?? spec.name)
     const own = kindLayout(spec)
     for (const { name, block, group } of own.slots) {
       slots.push({
