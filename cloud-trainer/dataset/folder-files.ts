@@ -17,6 +17,9 @@ export const readIfThere = async (folder: string, file: string): Promise<Buffer 
     return await readFile(join(folder, file))
   } catch (error) {
     if (isNoSuchFile(error)) return null
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_FS_FILE_TOO_LARGE') {
+      throw new DatasetError('wrong-size', 'files beyond 2 GiB are not read; split it', { file }, { cause: error })
+    }
     throw error
   }
 }
