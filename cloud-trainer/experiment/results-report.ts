@@ -64,7 +64,7 @@ const summarySection = (results: Results): Section => {
     const errors = own.map(({ calibration }) => mean(calibration.errors.map(({ after }) => after)))
     return {
       cells: [
-        { text: variant, small: parametersOf(own[0]!) },
+        { text: nameCell(variant).text!, small: parametersOf(own[0]!) },
         { text: points(value), small: `${points(low)} – ${points(high)}`, ...(rank === 1 ? { class: 'best' } : {}) },
         { text: deviation === null ? '' : points(deviation) },
         difference === null
@@ -103,38 +103,53 @@ const parametersOf = ({ strategy }: RunSummary): string =>
     .map(([key, value]) => `${key} ${value}`)
     .join(', ')
 
-const differenceCharts = ({ comparison, metric }: Results) => {
+/** Ends of the difference axes, in points: one for all, but its own for a variant so far off that it would squeeze the others. */
+const axesOf = ({ comparison }: Results): ReadonlyMap<string, readonly [number, number]> => {
+  const { variants, cells, baseline } = comparison
+  const ranges = variants.flatMap((variant, v) => {
+    if (variant === baseline) return []
+    const differences = cells[v]!.map(({ difference }) => difference!)
+    return [{ variant, ends: extent([0, ...differences.flatMap(({ low, high }) => [100 * low, 100 * high])]) }]
+  })
+  const widths = ranges.map(({ ends: [low, high] }) => high - low).sort((a, b) => a - b)
+  const limit = 2.5 * (widths[Math.floor((widths.length - 1) / 2)] ?? 0)
+  const near = ranges.filter(({ ends: [low, high] }) => high - low <= limit)
+  const common = extent(near.flatMap(({ ends }) => ends))
+  return new Map(ranges.map((range) => [range.variant, near.includes(range) ? common : range.ends]))
+}
+
+const differenceCharts = (results: Results) => {
+  const { comparison, metric } = results
   const { variants, columns, cells, baseline } = comparison
-  const differences = cells.flatMap((row) => row.flatMap(({ difference }) => difference ?? []))
-  const [low, high] = extent([0, ...differences.flatMap((it) => [100 * it.low, 100 * it.high])])
-  const edge = 0.03 * (high - low)
-  const ends = [low - edge, high + edge] as const
+  const axes = axesOf(results)
   return variants.flatMap((variant, v) => {
     if (variant === baseline) return []
     const rows = columns.map(({ name, kind }, c) => {
-      const difference = cells[v]![c]!.difference!
-      return {
-        name,
-        value: 100 * difference.value,
-        low: 100 * difference.low,
-        high: 100 * difference.high,
-        isSum: kind !== 'subset',
-      }
+      const { value, low, high } = cells[v]![c]!.difference!
+      return { name, value: 100 * value, low: 100 * low, high: 100 * high, isSum: kind !== 'subset' }
     })
+    const [low, high] = axes.get(variant)!
+    const edge = 0.03 * (high - low)
     const title = `${variant} − ${baseline}`
     const xLabel = `difference of ${METRIC_NAMES[metric]}, points`
-    return [{ name: variant, svg: intervalChart({ title, rows, ends, series: v, xLabel }) }]
+    return [{ name: variant, svg: intervalChart({ title, rows, ends: [low - edge, high + edge], series: v, xLabel }) }]
   })
 }
 
 const differencesSection = (results: Results): Section => ({
   title: `Differences from ${results.comparison.baseline}`,
-  note: 'Each line is a 95 % interval, paired over seeds and observations. All panels share one axis.',
+  note: 'Each line is a 95 % interval, paired over seeds and observations. Panels share one axis, except where a strategy lies far off.',
   body: grid(
     differenceCharts(results).map(({ svg }) => svg),
     { wide: true },
   ),
 })
+
+/** "miam:kappa=5" on two lines. */
+const nameCell = (variant: string): TableCell => {
+  const [name, ...parameters] = variant.split(':')
+  return { text: name!, ...(parameters.length === 0 ? {} : { small: parameters.join(', ') }) }
+}
 
 const tableSection = ({ comparison, metric }: Results): Section => {
   const { variants, columns, cells, baseline } = comparison
@@ -155,7 +170,7 @@ const tableSection = ({ comparison, metric }: Results): Section => {
   return {
     title: `${METRIC_NAMES[metric]} by subset of the inputs`,
     note: `Everything outside the subset is hidden. ▲ ▼ against ${baseline}.`,
-    body: table([{ text: 'visible' }, ...variants.map((text) => ({ text }))], rows),
+    body: table([{ text: 'visible' }, ...variants.map(nameCell)], rows),
   }
 }
 

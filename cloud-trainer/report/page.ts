@@ -8,6 +8,7 @@ const PAGE_STYLE = `
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:76rem;margin:0 auto;padding:1.5rem 1rem 4rem}
+h1,h2{overflow-wrap:anywhere}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
 h2{font-size:1.15rem;margin:2.5rem 0 .25rem}
 p{max-width:46rem;margin:.25rem 0 .75rem}
@@ -19,8 +20,9 @@ tr:last-child>*{border-bottom:0}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--ground)}
 thead th{background:var(--raised)!important;vertical-align:bottom}
 td small,th small{display:block;color:var(--soft);font-weight:400;font-size:.78rem}
+thead th small{white-space:normal}
 td.best{font-weight:650}
-tr.sum>*{background:var(--raised)!important;font-weight:600}
+tr.sum>*{background:var(--raised)!important}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr));gap:.75rem}
 .grid.wide{grid-template-columns:repeat(auto-fill,minmax(min(22rem,100%),1fr))}
 figure{margin:0}
