@@ -28,7 +28,6 @@ import {
 } from './experiment-settings.ts'
 import { refusalOf } from './masking/strategy.ts'
 import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, STRATEGY_OPTIONS } from './recipe.ts'
-import { standalone } from './report/style.ts'
 import { differences } from './training/settings.ts'
 
 /** Every strategy that a recipe knows, and the oracle. */
@@ -46,7 +45,8 @@ const SHARED_HELP = RECIPE_HELP.slice(RECIPE_HELP.indexOf('  --mask-mode'))
 
 const HELP = `understory trainer experiment – compares masking strategies over seeds, on every subset of the inputs
 
-  --out FOLDER         of the experiment: its runs, results.json, results.csv, results.md, report.html
+  --out FOLDER         of the experiment: its runs, results.json (all of it), comparison.json, results.csv, results.md,
+                       report.html and figures
   --strategies LIST    all (default), or names joined by commas, each with parameters of its own if need be:
                        miam,uniform,dropout:rate=0.5,miam:lambdaScore=3:lambdaSpeed=3
                        strategies: ${STRATEGY_NAMES.join(', ')};
@@ -212,13 +212,17 @@ const writeOutputs = async (folder: string, results: Results): Promise<void> => 
   await mkdir(join(folder, 'figures'), { recursive: true })
   const files = [
     ['results.json', `${JSON.stringify(results)}\n`],
+    ['comparison.json', `${JSON.stringify(comparisonOf(results), null, 1)}\n`],
     ['results.csv', resultsCsv(results)],
     ['results.md', resultsMarkdown(results)],
     ['report.html', resultsReport(results)],
-    ...resultsPictures(results).map(({ name, svg }) => [join('figures', `${name}.svg`), standalone(svg)]),
+    ...resultsPictures(results).map(({ name, svg }) => [join('figures', `${name}.svg`), svg]),
   ] as const
   for (const [name, text] of files) await writeFileAtomic(join(folder, name!), text!)
 }
+
+/** Results without their runs: small enough to be kept beside a text. */
+const comparisonOf = ({ runs: _, ...rest }: Results) => rest
 
 const resultsText = ({ comparison }: Results): string => {
   const { variants, cells, baseline } = comparison

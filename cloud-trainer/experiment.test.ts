@@ -108,7 +108,10 @@ test('runs are done once, compared, and told in four forms that agree', async ()
     expect(report).toContain(text)
   }
   const figures = readdirSync(join(place, 'figures'))
-  expect(figures).toContain('difference-dropout-rate=0.5.svg')
+  expect(figures).toContain('difference-dropout-rate-0.5.svg')
+  const curve = readFileSync(join(place, 'figures', 'curve-rain.svg'), 'utf8')
+  expect(curve).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 300 238"/)
+  expect(curve).toContain('>dropout:rate=0.5</text>')
 
   // Again, with one more strategy: only that one is done, and the others stay as they were.
   told = ''

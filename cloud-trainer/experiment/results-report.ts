@@ -12,12 +12,13 @@ import {
   type Cell as TableCell,
   table,
 } from '../report/page.ts'
+import { standalone, withLegend } from '../report/picture.ts'
 import { extent } from '../report/scale.ts'
 import { METRIC_NAMES, points, type Results, type RunSummary, sideOf, signedPoints } from './results.ts'
 import { meanRanks } from './results-table.ts'
 
-/** A picture that is worth a file of its own. */
-export type Picture = { readonly name: string; readonly svg: string }
+/** An SVG file. */
+type Picture = { readonly name: string; readonly svg: string }
 
 export const resultsReport = (results: Results): string => {
   const { comparison, data } = results
@@ -40,8 +41,14 @@ export const resultsReport = (results: Results): string => {
 
 /** Differences from the baseline by variant, and learning curves by modality. */
 export const resultsPictures = (results: Results): readonly Picture[] => [
-  ...differenceCharts(results).map(({ name, svg }) => ({ name: `difference-${name.replaceAll(':', '-')}`, svg })),
-  ...curveCharts(results).map(({ name, svg }) => ({ name: `curve-${name}`, svg })),
+  ...differenceCharts(results).map(({ name, svg }) => ({
+    name: `difference-${name.replaceAll(/[:=]/g, '-')}`,
+    svg: standalone(svg),
+  })),
+  ...curveCharts(results).map(({ name, svg }) => ({
+    name: `curve-${name}`,
+    svg: standalone(withLegend(svg, results.comparison.variants)),
+  })),
 ]
 
 const runsOf = ({ runs }: Results, variant: string): readonly RunSummary[] =>

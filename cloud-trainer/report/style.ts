@@ -40,11 +40,3 @@ export const PICTURE_STYLE = [
     (_, i) => `svg .c${i}{stroke:var(--c${i})}svg .fill.c${i},svg .band.c${i}{fill:var(--c${i});stroke:none}`,
   ),
 ].join('\n')
-
-/** A picture as a file of its own. */
-export const standalone = (svg: string): string =>
-  svg.replace(
-    /^<svg([^>]*)>/,
-    `<svg xmlns="http://www.w3.org/2000/svg"$1><style>${THEME}\n${PICTURE_STYLE}</style>` +
-      '<rect width="100%" height="100%" fill="var(--ground)"/>',
-  )
