@@ -148,3 +148,27 @@ test.skipIf(!hasLand)('landcover-modis-places: the modalities that know two clas
   })
   expect(window?.kind === 'image' && [...window.pixels]).toEqual(expected)
 })
+
+const { isHere: hasFrogs } = realData('frog-mfcc')
+
+test.skipIf(!hasFrogs)('frog-mfcc: three parts of the cepstrum, runs of lines in one part', async () => {
+  const raw = await readFolder(describedData('frog-mfcc'))
+  expect([raw.examples.length, raw.labels.length, raw.task]).toEqual([5032, 10, 'single-label'])
+  const species = (name: string) => {
+    const label = raw.labels.findIndex((it) => it.name === name)
+    return raw.examples.filter((it) => it.labels[label] === 1).length
+  }
+  expect(['AdenomeraHylaedactylus', 'Rhinellagranulosa'].map(species)).toEqual([2434, 47])
+  // The first line of syllables.csv.
+  expect(contentOf(raw.examples[0]!, 'coarse')).toEqual({
+    kind: 'embedding',
+    encoder: 'mfcc',
+    vector: [0.152936, -0.105586, 0.200722, 0.317201, 0.260764, 0.100945, -0.150063],
+  })
+  const runs = new Map<number, Set<string>>()
+  for (const { id, part } of raw.examples) {
+    const run = Math.floor(Number(id) / 50)
+    runs.set(run, (runs.get(run) ?? new Set()).add(part))
+  }
+  expect([...runs.values()].every((parts) => parts.size === 1)).toBe(true)
+})
