@@ -90,6 +90,11 @@ test('a main table with several rows for an id, and labels as a list', async () 
   await check(rows.replace('c,0,9', 'c,0,'), 'missing-value', 'rows.csv, row 6, column "species": no label')
   await check('id,part,species,x\na,0,1,1\nb,1,2,2\n', 'too-few', 'rows.csv, column "species": no label with 2 rows')
   expect((await failure({ labels, repeats: true }, { 'rows.csv': rows }))[1]).toContain('needs "join": "id"')
+  const owls = { labels: { file: 'rows.csv', columns: ['species'] }, repeats: true, join: 'id' }
+  expect(await failure(owls, { 'rows.csv': 'id,part,species,x\na,0,1,1\nb,1,,2\nb,1,0,2\n' })).toEqual([
+    'bad-table',
+    'rows.csv, row 4, column "species": "0", but "NaN" in row 3 of the same id',
+  ])
 })
 
 test('classes make a single-label set; rare ones are left out with their rows', async () => {

@@ -95,44 +95,45 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
     if (NUMBER.test(text)) return finite(Number(text))
     throw new DatasetError('not-a-number', `"${short(text)}" is no number`, { file, row, column })
   }
-  const agree = (
-    before: string | number | undefined,
-    now: string | number,
-    { row, first, column }: { readonly row: number; readonly first: number; readonly column: string },
-  ): void => {
-    if (Object.is(before, now)) return
-    const what = `"${now}", but "${before}" in row ${lines[first]} of the same id`
-    throw new DatasetError('bad-table', what, { file, row, column })
+  const labelOf = (cell: string, row: number, column: string): number => {
+    const text = cell.trim()
+    if (isMissing.has(text)) return Number.NaN
+    if (text === '0' || text === '1') return text === '1' ? 1 : 0
+    throw new DatasetError('bad-label', `"${short(text)}" is neither 0, 1 nor empty`, { file, row, column })
   }
 
-  const takeRow = (cells: readonly string[], row: number, { id, text, number, label }: Plan): void => {
-    const own = cells[id]!.trim()
-    if (own === '') throw new DatasetError('missing-value', 'a row without an id', { file, row, column: wanted.id })
-    if (idRule !== 'repeated') {
-      const first = seen.get(own)
-      if (first !== undefined && idRule === 'unique') {
-        const what = `"${own}" stands in row ${lines[first]} too`
-        throw new DatasetError('duplicate-id', what, { file, row, column: wanted.id })
-      }
-      if (first !== undefined) {
-        for (const { at, column, values } of text) agree(values[first], textOf(cells[at]!), { row, first, column })
-        for (const { at, column, values } of number) {
-          agree(values.at(first), numberOf(cells[at]!, row, column), { row, first, column })
-        }
-        return
-      }
-      seen.set(own, ids.length)
+  const requireAgreement = (cells: readonly string[], row: number, first: number, plan: Plan): void => {
+    const agree = (column: string, before: string | number | undefined, now: string | number): void => {
+      if (Object.is(before, now)) return
+      const what = `"${now}", but "${before}" in row ${lines[first]} of the same id`
+      throw new DatasetError('bad-table', what, { file, row, column })
     }
+    const { text, number, label } = plan
+    for (const { at, column, values } of text) agree(column, values[first], textOf(cells[at]!))
+    for (const { at, column, values } of number) agree(column, values.at(first), numberOf(cells[at]!, row, column))
+    for (const [l, { at, column }] of label.entries()) {
+      agree(column, labels.at(first * label.length + l), labelOf(cells[at]!, row, column))
+    }
+  }
+
+  const takeRow = (cells: readonly string[], row: number, plan: Plan): void => {
+    const own = cells[plan.id]!.trim()
+    if (own === '') throw new DatasetError('missing-value', 'a row without an id', { file, row, column: wanted.id })
+    const first = idRule === 'repeated' ? undefined : seen.get(own)
+    if (first !== undefined && idRule === 'unique') {
+      const what = `"${own}" stands in row ${lines[first]} too`
+      throw new DatasetError('duplicate-id', what, { file, row, column: wanted.id })
+    }
+    if (first !== undefined) {
+      requireAgreement(cells, row, first, plan)
+      return
+    }
+    if (idRule !== 'repeated') seen.set(own, ids.length)
     ids.push(own)
     lines.push(row)
-    for (const { at, values } of text) values.push(textOf(cells[at]!))
-    for (const { at, column, values } of number) values.push(numberOf(cells[at]!, row, column))
-    for (const { at, column } of label) {
-      const cell = cells[at]!.trim()
-      if (isMissing.has(cell)) labels.push(Number.NaN)
-      else if (cell === '0' || cell === '1') labels.push(cell === '1' ? 1 : 0)
-      else throw new DatasetError('bad-label', `"${short(cell)}" is neither 0, 1 nor empty`, { file, row, column })
-    }
+    for (const { at, values } of plan.text) values.push(textOf(cells[at]!))
+    for (const { at, column, values } of plan.number) values.push(numberOf(cells[at]!, row, column))
+    for (const { at, column } of plan.label) labels.push(labelOf(cells[at]!, row, column))
   }
 
   return {
