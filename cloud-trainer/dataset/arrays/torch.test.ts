@@ -46,6 +46,13 @@ test('lists and dictionaries give names; two tensors may share a storage; what i
     ['ids.1', [2, 3], six],
     ['7.0', [2, 3], six],
   ])
+  // Ids as Python has them.
+  const named = `}(${text('v')}${tensor}${text('texts')}](${text('a')}${text('b')}e${text('numbers')}${tuple(integer(7), integer(300))}${text('mixed')}](${text('a')}${integer(1)}eu`
+  expect(read(archive(file(named)))).toEqual([
+    ['v', [2, 3], six],
+    ['texts', [2], ['a', 'b']],
+    ['numbers', [2], [7, 300]],
+  ])
   // A state_dict: an OrderedDict whose attributes follow.
   const state = `${global('collections', 'OrderedDict')})R${text('w')}${tensor}s}${text('_metadata')}}sb`
   expect(read(archive(file(state)))).toEqual([['w', [2, 3], six]])
@@ -113,12 +120,14 @@ test('tensors that lie about their storage', () => {
 test('depth and number are bounded, for lists that hold themselves too', () => {
   refused(']q\x00h\x00a', 'deeper than 16')
   refused(`N${'\x85'.repeat(100_000)}`, 'deeper than 16')
+  const long = `](${'K\x01'.repeat(1000)}eq\x00`
+  refused(`](${long}${'h\x00'.repeat(9000)}e`, '8388608 values in them')
   // Ten lists of ten times the one before: 10^10 values in 200 bytes.
   const laughs = Array.from(
     { length: 10 },
     (_, i) => `](${`h${String.fromCharCode(i)}`.repeat(10)}eq${String.fromCharCode(i + 1)}`,
   )
-  refused(`(]q\x00${laughs.join('')}t`, 'more than 10000 values')
+  refused(`(]q\x00${laughs.join('')}t`, 'more than 10000 lists')
 })
 
 test('archives that are none of torch.save', () => {

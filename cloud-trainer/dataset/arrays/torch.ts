@@ -24,7 +24,9 @@ const STORAGES: ReadonlyMap<string, ElementType> = new Map([
 const REBUILD = 'torch._utils._rebuild_tensor_v2'
 const ORDERED = 'collections.OrderedDict'
 
-const MOST_TENSORS = 10_000
+const MOST_CONTAINERS = 10_000
+/** A pickle of the allowed length has fewer, unless it holds the same list many times. */
+const MOST_ITEMS = 2 ** 23
 const MOST_AXES = 32
 const DEEPEST = 16
 
@@ -37,8 +39,8 @@ type Tensor = {
 }
 
 /**
- * A file of one tensor has it under ''; dictionaries, lists and tuples of tensors give names like "image.0". Whatever
- * else they hold is left out. Throws DatasetError.
+ * A file of one tensor has it under ''; dictionaries, lists and tuples of tensors give names like "image.0". Lists of
+ * texts or of numbers are arrays too, for ids. Whatever else there is is left out. Throws DatasetError.
  */
 export const parseTorch = (bytes: Uint8Array, file: string): ReadonlyMap<string, () => LoadedArray> => {
   const zip = openZip(bytes, file)
@@ -49,9 +51,10 @@ export const parseTorch = (bytes: Uint8Array, file: string): ReadonlyMap<string,
   if (order !== 'little') throw new DatasetError('bad-array', `numbers are ${order} endian`, { file })
   const tensors = new Map<object, Tensor>()
   const value = readPickle(zip.read(pickle), `${file}/${pickle}`, wordsFor(tensors))
-  const arrays = [...tensorsIn(value, tensors, file)].map(
-    ([name, tensor]) => [name, () => materialize(tensor, { zip, root, file })] as const,
-  )
+  const arrays = [...arraysIn(value, tensors, file)].map(([name, found]) => {
+    const load = () => ('storage' in found ? materialize(found, { zip, root, file }) : found)
+    return [name, load] as const
+  })
   return new Map(arrays)
 }
 
@@ -109,19 +112,25 @@ const isCount = (value: PickleValue | undefined): value is number => Number.isSa
 const countsOf = (value: PickleValue | undefined): readonly number[] | null =>
   value !== undefined && isKind(value, 'tuple') && value.items.every(isCount) ? value.items : null
 
+type Found = Tensor | LoadedArray
+
 /** The walk ends though a pickle may hold itself, or the same list a thousand million times. */
-function* tensorsIn(
+function* arraysIn(
   value: PickleValue,
   tensors: ReadonlyMap<object, Tensor>,
   file: string,
-): Generator<readonly [name: string, tensor: Tensor]> {
-  let visits = 0
-  function* walk(at: PickleValue, name: string, depth: number): Generator<readonly [string, Tensor]> {
-    if (++visits > MOST_TENSORS || depth > DEEPEST) {
-      const what = `more than ${MOST_TENSORS} values, or deeper than ${DEEPEST}`
-      throw new DatasetError('bad-array', what, { file })
-    }
-    const within = (key: PickleValue) => (name === '' ? String(key) : `${name}.${key}`)
+): Generator<readonly [name: string, found: Found]> {
+  let containers = 0
+  let items = 0
+  const enter = (size: number, depth: number): void => {
+    containers++
+    items += size
+    if (containers <= MOST_CONTAINERS && items <= MOST_ITEMS && depth <= DEEPEST) return
+    const what = `more than ${MOST_CONTAINERS} lists, ${MOST_ITEMS} values in them, or deeper than ${DEEPEST}`
+    throw new DatasetError('bad-array', what, { file })
+  }
+  function* walk(at: PickleValue, name: string, depth: number): Generator<readonly [string, Found]> {
+    const within = (key: string | number) => (name === '' ? String(key) : `${name}.${key}`)
     if (typeof at !== 'object' || at === null) return
     switch (at.kind) {
       case 'made': {
@@ -130,10 +139,15 @@ function* tensorsIn(
         return
       }
       case 'list':
-      case 'tuple':
-        for (const [i, item] of at.items.entries()) yield* walk(item, within(i), depth + 1)
+      case 'tuple': {
+        enter(at.items.length, depth)
+        const plain = plainArray(at.items)
+        if (plain !== null) yield [name, plain]
+        else for (const [i, item] of at.items.entries()) yield* walk(item, within(i), depth + 1)
         return
+      }
       case 'dict':
+        enter(at.entries.size, depth)
         for (const [key, item] of at.entries) {
           if (typeof key === 'string' || typeof key === 'number') yield* walk(item, within(key), depth + 1)
         }
@@ -143,6 +157,15 @@ function* tensorsIn(
     }
   }
   yield* walk(value, '', 0)
+}
+
+/** Null when the items are neither all texts nor all numbers. */
+const plainArray = (items: readonly PickleValue[]): LoadedArray | null => {
+  if (items.length === 0) return null
+  if (items.every((item) => typeof item === 'string')) return { shape: [items.length], values: [...items] }
+  if (items.every((item) => typeof item === 'number'))
+    return { shape: [items.length], values: Float64Array.from(items) }
+  return null
 }
 
 const materialize = (
