@@ -2,8 +2,10 @@
 import type { WriteStream } from 'node:tty'
 import type { EventMessage } from '#shared/wire/event.ts'
 import type { StationView, World, WorldEvent } from './world.ts'
+import { wrap } from './wrap.ts'
 
 const MOST_NAMED = 3
+const NO_BREAK_SPACE = '\u00a0'
 
 /** "owl 0.93, fox 0.41": the likeliest labels first. */
 const namesOf = ({ labels }: EventMessage): string =>
@@ -68,13 +70,15 @@ const stationLines = (view: StationView): readonly string[] => {
   return [
     `${node}  ${view.versions.at(-1) ?? 'no model yet'}, update ${update}`,
     `  ${readings} readings, ${rejected} rejected, ${observations} observations, ${revisions} revised, ${predictions} predicted`,
-    ...(answer === null ? ['  no answer yet'] : [`  ${answerLine(answer)}`, `  ${sourceLine(answer)}`]),
+    ...(answer === null || answer.model === null
+      ? ['  no answer yet']
+      : [`  ${answerLine(answer)}`, `  ${sourceLine(answer)}`]),
   ]
 }
 
 const shortScores = (scores: Readonly<Record<string, number>>): string =>
   Object.entries(scores)
-    .map(([name, value]) => `${name} ${value.toFixed(2)}`)
+    .map(([name, value]) => `${name}${NO_BREAK_SPACE}${value.toFixed(2)}`)
     .join(' ')
 
 const cloudLines = ({ rows, labels, training, published }: World): readonly string[] => {
@@ -88,11 +92,24 @@ const cloudLines = ({ rows, labels, training, published }: World): readonly stri
   ]
 }
 
-const picture = (world: World): readonly string[] => [
-  `day ${Math.floor(world.hours / 24) + 1}, hour ${world.hours % 24} of the valley`,
-  ...[...world.stations.values()].flatMap(stationLines),
-  ...cloudLines(world),
-]
+const shortLine = ({ node, readings, predictions, versions }: StationView): string =>
+  `${node}  ${versions.at(-1) ?? 'no model yet'}, ${readings} readings, ${predictions} predicted`
+
+/** Lower than the terminal is high, as what has left its upper edge can't be drawn anew. */
+const picture = (world: World, { columns, rows }: Size): readonly string[] => {
+  const stations = [...world.stations.values()]
+  const head = `day ${Math.floor(world.hours / 24) + 1}, hour ${world.hours % 24} of the valley`
+  const cloud = cloudLines(world).flatMap((line) => wrap(line, columns))
+  const room = rows - 2 - cloud.length
+  const full = stations.flatMap(stationLines).flatMap((line) => wrap(line, columns))
+  if (full.length <= room) return [head, ...full, ...cloud]
+  const short = stations.map((view) => shortLine(view).slice(0, columns - 1))
+  const shown = short.length <= room ? short : short.slice(0, Math.max(0, room - 1))
+  const more = short.length - shown.length
+  return [head, ...shown, ...(more === 0 ? [] : [`  … and ${more} more`]), ...cloud]
+}
+
+type Size = { readonly columns: number; readonly rows: number }
 
 export type Screen = {
   readonly line: (text: string) => void
@@ -102,14 +119,13 @@ export type Screen = {
 }
 
 /** Draws on a terminal; elsewhere only the lines that stay are written. */
-export const openScreen = (out: WriteStream | NodeJS.WriteStream): Screen => {
+export const openScreen = (out: Pick<WriteStream, 'columns' | 'rows' | 'isTTY' | 'write'>): Screen => {
   let drawn: readonly string[] = []
   const erase = (): void => {
     if (drawn.length > 0) out.write(`\x1b[${drawn.length}A\x1b[0J`)
   }
   const show = (lines: readonly string[]): void => {
-    const width = out.columns ?? 80
-    drawn = lines.map((line) => line.slice(0, width - 1))
+    drawn = lines
     for (const line of drawn) out.write(`${line}\n`)
   }
   return {
@@ -122,7 +138,7 @@ export const openScreen = (out: WriteStream | NodeJS.WriteStream): Screen => {
     draw: (world) => {
       if (!out.isTTY) return
       erase()
-      show(picture(world))
+      show(picture(world, { columns: out.columns || 80, rows: out.rows || 24 }))
     },
     close: () => {
       drawn = []

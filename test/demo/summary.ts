@@ -1,5 +1,8 @@
 /** What a run of the demo comes to. */
 import type { AucBySubset } from './scoreboard.ts'
+import { wrap } from './wrap.ts'
+
+const WIDTH = 80
 
 export type Summary = {
   readonly seed: number
@@ -55,8 +58,7 @@ export const formatSummary = (summary: Summary): string => {
   const rejected = Object.entries(summary.rejected)
     .map(([reason, count]) => `${reason} ${count}`)
     .join(', ')
-  return [
-    '',
+  const facts = [
     `After ${Math.round(summary.seconds)} s (${summary.virtualHours} hours of the valley, seed ${summary.seed}):`,
     `  ${summary.messagesIn} messages in, ${summary.observations} observations, ${summary.predictions} predictions, ${summary.revisions} revisions`,
     `  rejected: ${rejected || 'none'}`,
@@ -65,8 +67,12 @@ export const formatSummary = (summary: Summary): string => {
       ? []
       : [`  first prediction by a trained model after ${summary.firstPredictionSeconds.toFixed(1)} s`]),
     ...Object.entries(summary.modelVersions).map(([node, versions]) => `  ${node}: ${versions.join(' → ')}`),
+  ].flatMap((line) => wrap(line, WIDTH))
+  return [
     '',
-    'Macro AUC (%) on later hours that no model has seen, by what the model was given:',
+    ...facts,
+    '',
+    'Macro AUC (%) on later hours that no model has seen, by what it was given:',
     `  ${''.padEnd(width)}  first  second  best possible`,
     ...rows,
     '',
