@@ -1,4 +1,5 @@
 /** The processes of the demo: one cloud, and an edge for each station. */
+import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Station } from '#test/simulator/station.ts'
@@ -19,6 +20,7 @@ export type FleetOptions = {
   readonly onCloud: (event: ProcessEvent) => void
   readonly onStation: (node: string, event: ProcessEvent) => void
   readonly onLost: (name: string, exit: string) => void
+  readonly stop: AbortSignal
 }
 
 export type Fleet = AsyncDisposable & {
@@ -28,8 +30,11 @@ export type Fleet = AsyncDisposable & {
 
 export const cloudFolder = (folder: string): string => join(folder, 'cloud')
 
-export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
-  const { folder, seed, broker, stations, onLost } = options
+/** Null when it was stopped before all were ready. */
+export const startFleet = async (options: FleetOptions): Promise<Fleet | null> => {
+  const { folder, seed, broker, stations, onLost, stop } = options
+  if (stop.aborted) return null
+  const stopped = once(stop, 'abort').then(() => null)
   await using stack = new AsyncDisposableStack()
   const logs = join(folder, 'logs')
   await mkdir(logs, { recursive: true })
@@ -55,7 +60,8 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     ],
     options.onCloud,
   )
-  const cloudReady = await cloud.event('ready')
+  const cloudReady = await Promise.race([cloud.event('ready'), stopped])
+  if (cloudReady === null) return null
   const trustFile = String(cloudReady.trustFile)
 
   const configOf = (node: string): string => join(folder, 'stations', `${node}.json`)
@@ -68,7 +74,9 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
   const edges = stations.map(({ node }) =>
     start(node, ['edge', 'run', '--events', '--config', configOf(node)], (event) => options.onStation(node, event)),
   )
-  await Promise.all(edges.map((edge) => edge.event('ready')))
+  const edgesReady = Promise.all(edges.map((edge) => edge.event('ready')))
+  edgesReady.catch(() => {}) // a station that is stopped is never ready
+  if ((await Promise.race([edgesReady, stopped])) === null) return null
   const moved = stack.move()
   return { cloudReady, configOf, [Symbol.asyncDispose]: () => stopAll(moved, [cloud, ...edges]) }
 }

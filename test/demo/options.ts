@@ -53,6 +53,7 @@ export const parseDemoOptions = (args: readonly string[]): Result<DemoOptions | 
     if (!seed.ok) return seed
     const stations = wholeNumber('stations', values.stations, 1, MOST_STATIONS)
     if (!stations.ok) return stations
+    if (values.state === '') return err('--state: name a folder')
     if (values.json && !values.once) return err('--json goes with --once')
     return ok({
       seed: seed.value,

@@ -49,6 +49,8 @@ export const startProcess = ({ name, args, logFile, onEvent, onLost }: ProcessOp
   const child: ChildProcess = spawn(process.execPath, [COMMAND, ...args], {
     // The channel is its lifeline: it ends when this process is gone, whatever the reason.
     stdio: ['ignore', 'pipe', log, 'ipc'],
+    // Ctrl-C at the terminal is for this process, which ends the others in order.
+    detached: true,
     env: childEnvironment(),
   })
   closeSync(log)

@@ -21,7 +21,7 @@ import { createValley, SITE, type Valley } from '#test/simulator/valley.ts'
 import { cloudFolder, type Fleet, startFleet } from './fleet.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import type { DemoOptions } from './options.ts'
-import { readSaved, writeSaved } from './saved.ts'
+import { holdDemoFolder, readSaved, writeSaved } from './saved.ts'
 import { bestMarks, markModel, type ScoredModel, setExam } from './scoreboard.ts'
 import { milestone, type Screen } from './screen.ts'
 import { FAMILY, PREFIX, sensorProfiles } from './station-file.ts'
@@ -101,11 +101,12 @@ export const runDemo = async (options: DemoOptions, screen: Screen, stop: AbortS
   const startedMs = systemClock.monotonicMs()
   const { seed, stations, stateFolder, once } = options
   await mkdir(stateFolder, { recursive: true })
+  await using stack = new AsyncDisposableStack()
+  stack.use(holdDemoFolder(stateFolder))
   const saved = await readSaved(stateFolder, { seed, stations })
   const valley = await createValley({ seed, stations, prefix: PREFIX })
   screen.line(`seed ${seed}, ${stations} stations, state in ${stateFolder}`)
 
-  await using stack = new AsyncDisposableStack()
   const broker = stack.adopt(await openEmbeddedBroker(), (opened) => opened.close())
   let world: World = emptyWorld(valley.stations.map(({ node }) => node))
   let firstPredictionMs: number | null = null
@@ -122,6 +123,7 @@ export const runDemo = async (options: DemoOptions, screen: Screen, stop: AbortS
   const modelBefore = await currentModel(stateFolder)
   const fleet = stack.use(
     await startFleet({
+      stop,
       folder: stateFolder,
       seed,
       broker: broker.url,
@@ -134,6 +136,7 @@ export const runDemo = async (options: DemoOptions, screen: Screen, stop: AbortS
       },
     }),
   )
+  if (fleet === null) return null
   const answersLink = stack.adopt(openLink(broker.url, 'demo'), (link) => link.close())
   const answers = await listenToAnswers(answersLink, valley, (node, event) => tell({ from: 'answers', node, event }))
   stack.defer(() => answers.unsubscribe())
