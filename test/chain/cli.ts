@@ -8,7 +8,7 @@ import { DatasetError } from '#cloud/dataset/dataset-error.ts'
 import type { DatasetWarning } from '#cloud/dataset/raw-set.ts'
 import { RECIPE_HELP, RECIPE_OPTIONS, type Recipe, recipeOf } from '#cloud/recipe.ts'
 import { DEFAULT_TRAINING } from '#cloud/training/train.ts'
-import { hasMosquitto } from '#test/support/mosquitto.ts'
+import { isMosquittoInstalled } from '#test/support/mosquitto.ts'
 import { formatTable, groupMeans } from './compare.ts'
 import { openProgressView } from './progress.ts'
 import { type ChainReport, runChain } from './run-chain.ts'
@@ -90,7 +90,7 @@ export const chainCommand = async (args: string[]): Promise<number> => {
     process.stdout.write(HELP)
     return 0
   }
-  if (!hasMosquitto()) {
+  if (!isMosquittoInstalled()) {
     process.stderr.write('understory chain: mosquitto is not installed; on Debian: apt install mosquitto\n')
     return 1
   }

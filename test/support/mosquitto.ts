@@ -16,9 +16,11 @@ export type Mosquitto = AsyncDisposable & {
   readonly start: () => Promise<void>
 }
 
+export const isMosquittoInstalled = (): boolean => spawnSync('mosquitto', ['-h']).error === undefined
+
 /** Tests that need it skip without it, and this says why. */
 export const hasMosquitto = (): boolean => {
-  const isHere = spawnSync('mosquitto', ['-h']).error === undefined
+  const isHere = isMosquittoInstalled()
   if (!isHere) console.log('skipped: mosquitto is not installed (apt-get install mosquitto)')
   return isHere
 }
