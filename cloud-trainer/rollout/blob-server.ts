@@ -51,7 +51,11 @@ export const createBlobServer = ({ link, blobs, responseTopic, log }: BlobServer
     for (const unit of work.units) {
       if (isClosed || !link.isConnected()) return
       const message = await readUnit(handle, blob.length, work, unit)
-      if (message === null) return
+      if (message === null) {
+        refused++
+        log.warn({ node, object: work.object, unit, bytes: blob.length }, 'a part was asked for that the file lacks')
+        return
+      }
       await link.publish(responseTopic(node), message, { qos: 0 })
       unitsSent++
     }
