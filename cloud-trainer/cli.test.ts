@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generatePrivateKey } from '#shared/bundle/keys.ts'
 import { holdFile } from '#shared/platform/sqlite.ts'
 import { randomStream } from '#shared/std/random.ts'
+import { captureOutput } from '#test/support/captured-output.ts'
 import { trainerCommand } from './cli.ts'
 
 let folder: string
@@ -33,21 +34,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-let out = ''
-let told = ''
-beforeEach(() => {
-  out = ''
-  told = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += String(text)
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    told += String(text)
-    return true
-  })
-})
-afterEach(() => vi.restoreAllMocks())
+const captured = captureOutput()
 
 const trainer = (...args: string[]): Promise<number> => trainerCommand(args)
 const lastLine = (text: string): unknown => JSON.parse(text.trimEnd().split('\n').at(-1)!)
@@ -71,7 +58,7 @@ describe('words', () => {
     expect(await trainer('--help')).toBe(0)
     for (const word of ['train', 'evaluate', 'export', 'serve']) {
       expect(await trainer(word, '--help')).toBe(0)
-      expect(out).toContain(`understory trainer ${word} –`)
+      expect(captured.out).toContain(`understory trainer ${word} –`)
     }
   })
 
@@ -93,30 +80,30 @@ describe('words', () => {
       [['serve', '--state', 'x', '--broker', 'mqtt://x', '--zone', 'Mars/Base'], 'no IANA time zone'],
     ]
     for (const [args, message] of cases) {
-      told = ''
+      captured.told = ''
       expect(await trainer(...args), args.join(' ')).toBe(2)
-      expect(told).toContain(message)
+      expect(captured.told).toContain(message)
     }
   })
 
   test('a wrong configuration is 78, with a hint', async () => {
     const state = join(folder, 'state')
     expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1', '--cron', 'whenever')).toBe(78)
-    expect(told).toContain('--cron: no cron expression')
+    expect(captured.told).toContain('--cron: no cron expression')
     writeFileSync(join(state, 'keys', 'director.pem'), generatePrivateKey().replace(/[A-Z]/g, 'x'))
     expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1')).toBe(78)
-    expect(told).toContain('restore it from its backup')
+    expect(captured.told).toContain('restore it from its backup')
     using _held = holdFile(join(state, 'lock'))!
     expect(await trainer('serve', '--state', state, '--broker', 'mqtt://127.0.0.1:1')).toBe(78)
-    expect(told).toContain(`another service is running on ${state}`)
+    expect(captured.told).toContain(`another service is running on ${state}`)
   })
 
   test('wrong data are 1, and named', async () => {
     expect(await trainer('train', '--data', join(folder, 'nowhere'), '--out', join(folder, 'x'))).toBe(1)
-    expect(told).toContain('neither dataset.json nor modalities.json is there')
+    expect(captured.told).toContain('neither dataset.json nor modalities.json is there')
     expect(await trainer('train', '--store', join(folder, 'nowhere.db'), '--out', join(folder, 'x'))).toBe(1)
-    expect(told).toContain('nowhere.db: there is no such file')
-    expect(told).not.toContain('    at ')
+    expect(captured.told).toContain('nowhere.db: there is no such file')
+    expect(captured.told).not.toContain('    at ')
   })
 })
 
@@ -126,23 +113,23 @@ test('train, evaluate and export speak of the same model', async () => {
   expect(
     await trainer('train', ...data, '--out', bundle, '--epochs', '3', ...TINY, '--partial', 'weather.t', '--json'),
   ).toBe(0)
-  const trained = lastLine(out) as { average: number; auc: { test: Record<string, number> }; dataHash: string }
+  const trained = lastLine(captured.out) as { average: number; auc: { test: Record<string, number> }; dataHash: string }
   expect(Object.keys(trained.auc.test)).toEqual(['weather.t', 'weather', 'rain', 'all'])
-  expect(out).toMatch(/subset +AUC +95 % interval\n/)
-  expect(told).toContain('epoch 3/3: loss')
+  expect(captured.out).toMatch(/subset +AUC +95 % interval\n/)
+  expect(captured.told).toContain('epoch 3/3: loss')
 
   expect(await trainer('evaluate', ...data, '--bundle', bundle, '--resamples', '10', '--json')).toBe(0)
-  const evaluated = lastLine(out) as { scores: { subset: string; value: number }[] }
+  const evaluated = lastLine(captured.out) as { scores: { subset: string; value: number }[] }
   expect(evaluated).toMatchObject({ part: 'test', observations: 30, labels: ['fox', 'owl'] })
   for (const { subset, value } of evaluated.scores) expect(value).toBeCloseTo(trained.auc.test[subset]!, 6)
   expect(await trainer('evaluate', ...data, '--bundle', folder)).toBe(1)
-  expect(told).toContain('is no manifest')
+  expect(captured.told).toContain('is no manifest')
 
   // Another recipe is another run: it does not go on from these checkpoints, and leaves them as they are.
   expect(await trainer('train', ...data, '--out', bundle, '--seed', '9', ...TINY)).toBe(1)
-  expect(told).toContain('seed was 1, is 9')
+  expect(captured.told).toContain('seed was 1, is 9')
   expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', join(folder, 'again'), '--json')).toBe(0)
-  expect(lastLine(out)).toMatchObject({ epochs: 3, average: trained.average, dataHash: trained.dataHash })
+  expect(lastLine(captured.out)).toMatchObject({ epochs: 3, average: trained.average, dataHash: trained.dataHash })
 
   const others = join(folder, 'other-labels')
   mkdirSync(others)
@@ -151,11 +138,11 @@ test('train, evaluate and export speak of the same model', async () => {
     writeFileSync(join(others, file), text.replaceAll('fox', 'lynx').replaceAll('owl', 'hare'))
   }
   expect(await trainer('evaluate', '--data', others, '--bundle', bundle)).toBe(2)
-  expect(told).toContain('--bundle: none of its labels')
+  expect(captured.told).toContain('--bundle: none of its labels')
   expect(await trainer('train', ...data, '--out', join(folder, 'x'), ...TINY, '--partial', 'weather.x')).toBe(2)
-  expect(told).toContain('--partial: no token "weather.x"; there are weather.t, rain.rain')
+  expect(captured.told).toContain('--partial: no token "weather.x"; there are weather.t, rain.rain')
   expect(await trainer('train', ...data, '--out', others, '--epochs', '1', ...TINY)).toBe(2)
-  expect(told).toContain('holds more than a bundle (dataset.json)')
+  expect(captured.told).toContain('holds more than a bundle (dataset.json)')
   expect(readdirSync(others)).toEqual(['dataset.json', 'table.csv'])
 }, 30_000)
 
@@ -184,19 +171,19 @@ test('a column that names the class of each row makes a single-label model, meas
   writeFileSync(join(places, 'dataset.json'), JSON.stringify(description))
   const args = ['--data', places, '--out', bundle, '--epochs', '25', '--learning-rate', '0.02', ...TINY]
   expect(await trainer('train', ...args, '--dropout', '0.05', '--json')).toBe(0)
-  const trained = lastLine(out) as { top1: { test: Record<string, number> }; scores: { metric: string }[] }
+  const trained = lastLine(captured.out) as { top1: { test: Record<string, number> }; scores: { metric: string }[] }
   expect(trained.scores.map(({ metric }) => metric)).toEqual(['top-1', 'top-1', 'top-1'])
   expect(trained.top1.test.all).toBeGreaterThan(0.8)
   expect(trained.top1.test.water).toBeLessThan(trained.top1.test.all!)
-  expect(out).toMatch(/subset +Top-1 +95 % interval\n/)
-  expect(told).toMatch(/epoch 25\/25: loss [0-9.]+, Top-1 water 0\./)
+  expect(captured.out).toMatch(/subset +Top-1 +95 % interval\n/)
+  expect(captured.told).toMatch(/epoch 25\/25: loss [0-9.]+, Top-1 water 0\./)
 
   expect(await trainer('evaluate', '--data', places, '--bundle', bundle, '--resamples', '10', '--json')).toBe(0)
-  const evaluated = lastLine(out) as { labels: string[]; scores: { subset: string; value: number }[] }
+  const evaluated = lastLine(captured.out) as { labels: string[]; scores: { subset: string; value: number }[] }
   expect(evaluated.labels).toEqual(['fen', 'heath', 'wood'])
   for (const { subset, value } of evaluated.scores) expect(value).toBeCloseTo(trained.top1.test[subset]!, 12)
   expect(await trainer('evaluate', '--data', folder, '--bundle', bundle)).toBe(2)
-  expect(told).toContain('--data: they are multi-label, the bundle is single-label')
+  expect(captured.told).toContain('--data: they are multi-label, the bundle is single-label')
 }, 30_000)
 
 test('a signal leaves a checkpoint, from which the same command goes on', async () => {
@@ -214,5 +201,5 @@ test('a signal leaves a checkpoint, from which the same command goes on', async 
   expect(readdirSync(folder)).not.toContain('stopped')
   expect(readdirSync(`${bundle}.run`)).toContain('settings.json')
   expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', bundle)).toBe(0)
-  expect(told).toContain('resumed in epoch')
+  expect(captured.told).toContain('resumed in epoch')
 }, 30_000)

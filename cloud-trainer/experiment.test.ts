@@ -4,8 +4,9 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { randomStream } from '#shared/std/random.ts'
+import { captureOutput } from '#test/support/captured-output.ts'
 import { realData } from '#test/support/real-data.ts'
 import { trainerCommand } from './cli.ts'
 import type { Results } from './experiment/results.ts'
@@ -41,21 +42,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-let out = ''
-let told = ''
-beforeEach(() => {
-  out = ''
-  told = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    out += String(text)
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    told += String(text)
-    return true
-  })
-})
-afterEach(() => vi.restoreAllMocks())
+const captured = captureOutput()
 
 const TINY = ['--quick', '--width', '8', '--epochs', '3', '--batch-size', '16', '--resamples', '20']
 const experiment = (...args: readonly string[]): Promise<number> =>
@@ -65,7 +52,7 @@ const resultsIn = (place: string): Results => JSON.parse(readFileSync(join(place
 test('runs are done once, compared, and told in four forms that agree', async () => {
   const place = join(folder, 'runs-once')
   expect(await experiment('--strategies', 'uniform,dropout:rate=0.5', '--out', place)).toBe(0)
-  expect(told).toContain('4 of 4 runs to do')
+  expect(captured.told).toContain('4 of 4 runs to do')
   const results = resultsIn(place)
   const { comparison, runs, data } = results
   expect(data).toMatchObject({ part: 'test', observations: 40, labels: LABELS, modalities: ['weather', 'rain'] })
@@ -99,7 +86,7 @@ test('runs are done once, compared, and told in four forms that agree', async ()
   const average = runs.slice(0, 2).flatMap(({ scores }) => scores.map(({ value }) => value))
   expect(comparison.cells[0]!.at(-1)!.value).toBeCloseTo(average.reduce((sum, value) => sum + value, 0) / 6, 12)
   const points = (100 * comparison.cells[0]!.at(-1)!.value).toFixed(1)
-  expect(out).toMatch(new RegExp(`^uniform +${points} `, 'm'))
+  expect(captured.out).toMatch(new RegExp(`^uniform +${points} `, 'm'))
   expect(readFileSync(join(place, 'results.md'), 'utf8')).toContain(`| **average** | ${points}`.slice(0, 15))
 
   const report = readFileSync(join(place, 'report.html'), 'utf8')
@@ -114,9 +101,9 @@ test('runs are done once, compared, and told in four forms that agree', async ()
   expect(curve).toContain('>dropout:rate=0.5</text>')
 
   // Again, with one more strategy: only that one is done, and the others stay as they were.
-  told = ''
+  captured.told = ''
   expect(await experiment('--strategies', 'uniform,dropout:rate=0.5,miam', '--out', place, '--json')).toBe(0)
-  expect(told).toContain('2 of 6 runs to do')
+  expect(captured.told).toContain('2 of 6 runs to do')
   const more = resultsIn(place)
   expect(more.runs.slice(0, 4)).toEqual(runs)
   expect(more.comparison.cells[1]!.map(({ value }) => value)).toEqual(comparison.cells[1]!.map(({ value }) => value))
@@ -124,7 +111,7 @@ test('runs are done once, compared, and told in four forms that agree', async ()
   expect(leaning[0]).toEqual([1, 1])
   const [weather, rain] = more.runs[4]!.epochs[0]!.scores
   expect(leaning[1]![0]).toBeCloseTo(Math.sqrt(weather! / rain!), 10)
-  const last = JSON.parse(out.trimEnd().split('\n').at(-1)!)
+  const last = JSON.parse(captured.out.trimEnd().split('\n').at(-1)!)
   expect(last).toMatchObject({ runs: 6, baseline: 'uniform', metric: 'macro-auc' })
   expect(last.average.miam.value).toBe(more.comparison.cells[2]!.at(-1)!.value)
 }, 60_000)
@@ -183,18 +170,18 @@ test('wrong use is told before anything is trained', async () => {
     [['--seeds', '0'], '--seeds: '],
   ]
   for (const [args, message] of cases) {
-    told = ''
+    captured.told = ''
     expect(await experiment(...args, '--out', place), args.join(' ')).toBe(2)
-    expect(told).toContain(message)
+    expect(captured.told).toContain(message)
   }
   expect(existsSync(place)).toBe(false)
   writeFileSync(join(folder, 'experiment.json'), '{}')
   expect(await experiment('--out', folder)).toBe(2)
-  expect(told).toContain('is not that of an experiment')
+  expect(captured.told).toContain('is not that of an experiment')
   // A folder is of one experiment.
   expect(await experiment('--strategies', 'none', '--seeds', '1', '--epochs', '1', '--out', place)).toBe(0)
   expect(await experiment('--strategies', 'none', '--seeds', '1', '--out', place)).toBe(2)
-  expect(told).toContain('holds another experiment: recipe.epochs was 1, is 3')
+  expect(captured.told).toContain('holds another experiment: recipe.epochs was 1, is 3')
 }, 60_000)
 
 const swi = realData('sdm-disdat/SWI')
