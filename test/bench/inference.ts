@@ -137,9 +137,12 @@ export type InferenceRow = {
   readonly name: string
   readonly wallMs: Spread
   readonly cpuMs: Spread
-  /** To the raw session, paired by round; at most 1.1 is asked of "session and packing". */
-  readonly ratioWall: Spread
-  readonly ratioCpu: Spread
+  /** To the raw session, medians paired by round; at most 1.1 is asked of "session and packing". */
+  readonly ratioWall: number
+  readonly ratioCpu: number
+  /** [least, most] over the rounds. */
+  readonly ratioWallRange: readonly [number, number]
+  readonly ratioCpuRange: readonly [number, number]
   /** Sum of the logits: nobody speeds it up by changing the answer. */
   readonly checksum: number
   /** The answer is not that of the raw session. */
@@ -148,12 +151,13 @@ export type InferenceRow = {
 
 const checksum = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, x) => sum + x, 0)
 
-const show = ({ name, wallMs, cpuMs, ratioWall, ratioCpu }: InferenceRow): string => {
-  const [wall, cpu] = [wallMs, cpuMs].map(({ median }) => median.toFixed(3))
-  const [byWall, byCpu] = [ratioWall, ratioCpu].map(
-    ({ median, least, most }) => `${median.toFixed(3)} (${least.toFixed(2)}–${most.toFixed(2)})`,
-  )
-  return `${name.padEnd(22)} ${wall} ms, CPU ${cpu} ms; to the raw session ${byWall}, by CPU ${byCpu}\n`
+const show = (row: InferenceRow): string => {
+  const ratio = (median: number, [least, most]: readonly [number, number]) =>
+    `${median.toFixed(3)} (${least.toFixed(2)}–${most.toFixed(2)})`
+  const [wall, cpu] = [row.wallMs, row.cpuMs].map(({ median }) => median.toFixed(3))
+  const byWall = ratio(row.ratioWall, row.ratioWallRange)
+  const byCpu = ratio(row.ratioCpu, row.ratioCpuRange)
+  return `${row.name.padEnd(22)} ${wall} ms, CPU ${cpu} ms; to the raw session ${byWall}, by CPU ${byCpu}\n`
 }
 
 export const runInferenceBench = async ({
@@ -183,13 +187,16 @@ export const runInferenceBench = async ({
   for (const [i, side] of sides.entries()) {
     const [wall, cpu] = (['wallMs', 'cpuMs'] as const).map((key) => rounds[i]!.map((round) => round[key]))
     const [rawWall, rawCpu] = (['wallMs', 'cpuMs'] as const).map((key) => rounds[0]!.map((round) => round[key]))
+    const [byWall, byCpu] = [pairedRatios(wall!, rawWall!), pairedRatios(cpu!, rawCpu!)]
     const answer = await side.run()
     const row: InferenceRow = {
       ...{ suite: 'inference', name: side.name, tokens: tokens.hidden.length, ...plan, seed, ...machine },
       wallMs: spread(wall!),
       cpuMs: spread(cpu!),
-      ratioWall: pairedRatios(wall!, rawWall!),
-      ratioCpu: pairedRatios(cpu!, rawCpu!),
+      ratioWall: byWall.median,
+      ratioCpu: byCpu.median,
+      ratioWallRange: [byWall.least, byWall.most],
+      ratioCpuRange: [byCpu.least, byCpu.most],
       checksum: checksum(answer),
       void: !Array.from(answer).every((value, label) => Math.abs(value - expected[i]![label]!) < 1e-6),
     }

@@ -190,6 +190,8 @@ const agree = (a: Round, b: Round): boolean =>
 export type TrainingRow = {
   readonly suite: 'training'
   readonly name: string
+  /** Share of the tokens that this step does not see, 0 to 1. */
+  readonly hiddenShare: number
   /** What the ratios are against, with its version; or why there is nothing. */
   readonly peer: string
   /** The peer's time over ours. Null when there is no peer or the row is void. */
@@ -200,16 +202,22 @@ export type TrainingRow = {
 
 type Comparison = {
   readonly name: string
+  readonly hiddenShare: number
   readonly peer: string
   readonly ours: readonly Round[]
   readonly against: readonly Round[]
 }
 
-const compared = ({ name, peer, ours, against }: Comparison, plan: Plan, isValid: boolean): TrainingRow => {
+const compared = (
+  { name, hiddenShare, peer, ours, against }: Comparison,
+  plan: Plan,
+  isValid: boolean,
+): TrainingRow => {
   const [wall, cpu] = [pairedRatios(wallOf(against), wallOf(ours)), pairedRatios(cpuOf(against), cpuOf(ours))]
   return {
     suite: 'training',
     name,
+    hiddenShare,
     peer,
     ratioWall: isValid ? wall.median : null,
     ratioCpu: isValid ? cpu.median : null,
@@ -230,17 +238,27 @@ const percent = (share: number): string => `${share * 100} % hidden`
 
 const rowsOf = (plan: Plan, measured: readonly Measured[], peer: string | null): readonly TrainingRow[] =>
   measured.flatMap(({ ours, peer: theirs }, i) => {
-    const name = `step, ${percent(HIDDEN_SHARES[i]!)}`
+    const hiddenShare = HIDDEN_SHARES[i]!
+    const name = `step, ${percent(hiddenShare)}`
     const againstPeer: TrainingRow =
       peer === null
         ? {
-            ...{ suite: 'training', name: `${name}, against PyTorch`, peer: 'absent: no Python here can import torch' },
+            ...{ suite: 'training', name: `${name}, against PyTorch`, hiddenShare },
+            ...{ peer: 'absent: no Python here can import torch' },
             ...{ ratioWall: null, ratioCpu: null, void: false },
             ...{ oursMs: perStep(wallOf(ours), plan), oursCpuMs: perStep(cpuOf(ours), plan), loss: ours[0]!.loss },
           }
-        : compared({ name: `${name}, against PyTorch`, peer, ours, against: theirs }, plan, agree(ours[0]!, theirs[0]!))
+        : compared(
+            { name: `${name}, against PyTorch`, hiddenShare, peer, ours, against: theirs },
+            plan,
+            agree(ours[0]!, theirs[0]!),
+          )
     if (i === 0) return [againstPeer]
-    const own = { name: `${name}, against our full-length step`, peer: 'our own step with all tokens visible' }
+    const own = {
+      name: `${name}, against our full-length step`,
+      hiddenShare,
+      peer: 'our own step with all tokens visible',
+    }
     return [againstPeer, compared({ ...own, ours, against: measured[0]!.ours }, plan, true)]
   })
 
