@@ -6,17 +6,6 @@ import { realNumber, UsageError, wholeNumber } from './command-line.ts'
 import { DEFAULT_TOLERANCE } from './gate.ts'
 import { RECIPE_OPTIONS, type Recipe, type RecipeValues, recipeOf } from './recipe.ts'
 
-/** Rightly written, but not for this machine or state; the process ends with 78. */
-export class ConfigError extends Error {
-  readonly code = 'config'
-  readonly hint: string
-  constructor(message: string, hint: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'ConfigError'
-    this.hint = hint
-  }
-}
-
 export type ServiceConfig = {
   /** mqtt://host:port or mqtts://host:port */
   readonly broker: string

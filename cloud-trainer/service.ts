@@ -2,6 +2,7 @@
  * The cloud as one process: takes in what stations send, trains when enough is new, publishes what is good, and asks
  * the cohort to run it. Everything that matters is on disk before anyone is told, so it may be killed at any time.
  */
+
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,8 +11,9 @@ import type { Log } from '#shared/platform/log.ts'
 import { openMqttLink } from '#shared/platform/mqtt-link.ts'
 import { holdFile } from '#shared/platform/sqlite.ts'
 import type { Clock } from '#shared/std/clock.ts'
+import { ConfigError } from '#shared/std/config-error.ts'
 import { cloudTopics } from '#shared/wire/topics.ts'
-import { ConfigError, type ServiceConfig } from './config.ts'
+import type { ServiceConfig } from './config.ts'
 import { startIngest, type Taken } from './ingest/ingest.ts'
 import { startLearning } from './learning.ts'
 import { ensureKeys } from './registry/keys.ts'

@@ -1,8 +1,10 @@
 /** `understory edge run|status|doctor`: the shell of a field station. */
+
 import { parseArgs } from 'node:util'
 import { openLog } from '#shared/platform/log.ts'
 import { systemClock } from '#shared/platform/system-clock.ts'
-import { ConfigError, readConfig, type StationConfig } from './config.ts'
+import { ConfigError } from '#shared/std/config-error.ts'
+import { readConfig, type StationConfig } from './config.ts'
 import { examine } from './doctor.ts'
 import { startStation } from './station.ts'
 import { formatStatus, readStatus } from './status.ts'

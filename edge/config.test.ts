@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ConfigError, readConfig } from './config.ts'
+import { ConfigError } from '#shared/std/config-error.ts'
+import { readConfig } from './config.ts'
 
 const KEY = 'ab'.repeat(32)
 const TRUST = {

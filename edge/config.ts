@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { type Trust, trustSchema } from '#shared/bundle/keys.ts'
 import { isLevel, isPlainId } from '#shared/domain/ids.ts'
+import { ConfigError } from '#shared/std/config-error.ts'
 import { logMel } from '#shared/tokens/log-mel.ts'
 import { RESERVED_SITES } from '#shared/wire/topics.ts'
 
@@ -112,17 +113,6 @@ export const stationJsonSchema = (): object => z.toJSONSchema(stationSchema, { i
 export type StationFile = z.input<typeof stationSchema>
 
 export type StationConfig = Readonly<Omit<z.output<typeof stationSchema>, 'trust'>> & { readonly trust: Trust }
-
-/** A wrong configuration; the process ends with 78. */
-export class ConfigError extends Error {
-  readonly code = 'config'
-  readonly hint: string
-  constructor(message: string, hint: string, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'ConfigError'
-    this.hint = hint
-  }
-}
 
 /** Throws a ConfigError that names file and field. */
 export const readConfig = async (file: string): Promise<StationConfig> => {
