@@ -85,11 +85,10 @@ const cloudLines = ({ rows, labels, training, published }: World): readonly stri
   const latest = `${rows} rows, ${labels} labels, latest model ${published.at(-1)?.version ?? 'none yet'}`
   if (training === null) return [`cloud  ${latest}`]
   const { run, epoch, epochs, scores } = training
-  return [
-    `cloud  ${latest}`,
-    `  training run ${run}, epoch ${epoch} of ${epochs}, validation AUC by input:`,
-    `  ${shortScores(scores)}`,
-  ]
+  const where = `  training run ${run}, epoch ${epoch} of ${epochs}`
+  // Nothing is scored before the first epoch is over.
+  if (epoch === 0) return [`cloud  ${latest}`, where]
+  return [`cloud  ${latest}`, `${where}, validation AUC by input:`, `  ${shortScores(scores)}`]
 }
 
 const shortLine = ({ node, readings, predictions, versions }: StationView): string =>
