@@ -55,6 +55,8 @@ const HELP = `understory trainer experiment – compares masking strategies over
   --jobs N             runs at once, of one thread each (default: all cores)
   --baseline NAME      differences are taken from it (default uniform, or else the first)
   --subsets FILE       JSON: columns to measure instead of the standard ones, [{"name": "…", "tokens": ["climate.*", …]}]
+  --part PART          that is measured: test (default; the validation part of data without one) or validation, which may
+                       be tuned on
   --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
 ${SOURCE_HELP}
 ${SHARED_HELP}
@@ -79,6 +81,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
     jobs: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
     baseline: z.string().min(1).optional(),
     subsets: z.string().min(1).optional(),
+    part: z.enum(['test', 'validation']).default('test'),
     partial: z.string().min(1).optional(),
   }
   const parsed = parseCommand(args.includes('--quick') ? [...QUICK, ...args] : args, shape, ['quick', 'json'])
@@ -97,6 +100,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
     seeds: Array.from({ length: values.seeds }, (_, i) => i + 1),
     partial: (values.partial ?? '').split(';').flatMap((text) => (text === '' ? [] : [text.split(',')])),
     columns: values.subsets === undefined ? null : await readColumns(resolve(values.subsets)),
+    part: values.part,
   }
   const baseline = baselineOf(settings.variants, values.baseline)
   const folder = resolve(values.out)

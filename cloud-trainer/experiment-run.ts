@@ -64,14 +64,15 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   await mkdir(own, { recursive: true })
   const set = buildTrainingSet(await readSource(settings.source, () => {}))
   const subsets = subsetsOf(settings, set.layout)
+  const part = set.test === null ? 'validation' : settings.part
   const isOracle = strategy.name === 'oracle'
   const recipe: Recipe = { ...settings.recipe, strategy: isOracle ? ORACLE_STRATEGY : strategy, seed, workers: 1 }
   const { signal, onProgress } = options
-  const work: Work = { set, recipe, folder: join(own, 'checkpoints'), signal, onProgress }
+  const work: Work = { set, part, recipe, folder: join(own, 'checkpoints'), signal, onProgress }
   const models = isOracle ? await oneForEach(work, subsets) : [await oneForAll(work, subsets)]
   const { trained } = models.at(-1)!
   const seen = models.flatMap((model) => model.seen)
-  const { measured, logits } = summarise(set, seen, settings.recipe.resamples)
+  const { measured, logits } = summarise(set, part, seen, settings.recipe.resamples)
   await writeFileAtomic(join(own, LOGITS_FILE), logits)
   const result: RunResult = {
     schema: 'experiment-run/1',
@@ -93,8 +94,12 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   await writeFileAtomic(resultFile(folder, variant, seed), `${JSON.stringify(result)}\n`)
 }
 
+type Part = RunResult['part']
+
 type Work = Pick<ExperimentRunOptions, 'signal' | 'onProgress'> & {
   readonly set: TrainingSet
+  /** That is measured. */
+  readonly part: Part
   readonly recipe: Recipe
   /** Of the checkpoints. */
   readonly folder: string
@@ -106,7 +111,7 @@ type Seen = { readonly subset: Subset; readonly validation: Answers; readonly me
 type Model = { readonly trained: Trained; readonly seen: readonly Seen[]; readonly measuringSeconds: number }
 
 const oneForAll = async (work: Work, subsets: readonly Subset[]): Promise<Model> => {
-  const { set, recipe, folder, signal, onProgress } = work
+  const { set, part, recipe, folder, signal, onProgress } = work
   const trained = await train({
     ...trainingOf(recipe, { labels: set.labels.length, task: taskOf(set), folder }),
     set,
@@ -124,7 +129,7 @@ const oneForAll = async (work: Work, subsets: readonly Subset[]): Promise<Model>
   const options = { evaluated: [], seed: 0, resamples: 0, signal }
   const look = async (examples: Examples) => (await evaluateSubsets(predictor.predict, examples, subsets, options)).seen
   const validation = await look(set.validation)
-  const measured = set.test === null ? validation : await look(set.test)
+  const measured = part === 'validation' ? validation : await look(set[part]!)
   return {
     trained,
     seen: subsets.map((subset, i) => ({ subset, validation: validation[i]!, measured: measured[i]! })),
@@ -151,10 +156,10 @@ type Summary = Pick<RunResult, 'part' | 'observations' | 'labels' | 'metric' | '
 
 const summarise = (
   set: TrainingSet,
+  part: Part,
   seen: readonly Seen[],
   resamples: number,
 ): { readonly measured: Summary; readonly logits: Uint8Array } => {
-  const part = set.test === null ? 'validation' : 'test'
   const examples = set[part]!
   const evaluated = labelsThatCount(set, examples)
   return {

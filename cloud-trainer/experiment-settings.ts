@@ -33,6 +33,8 @@ const settingsSchema = z.object({
   partial: z.array(z.array(z.string())),
   /** Measured instead of the standard subsets; null: those. */
   columns: z.array(columnSchema).nullable(),
+  /** What is measured: the test part (the validation part of a set without one), or what may be tuned on. */
+  part: z.enum(['test', 'validation']).default('test'),
 })
 
 export type ExperimentSettings = z.infer<typeof settingsSchema>

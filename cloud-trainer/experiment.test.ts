@@ -135,6 +135,19 @@ test('an oracle has a model for each column, and columns can be chosen', async (
   expect(readdirSync(join(place, 'runs', 'oracle', 'seed-1', 'checkpoints'))).toEqual(['0', '1'])
 }, 60_000)
 
+test('what is tuned is measured on the validation part, and not in the folder of the test part', async () => {
+  const place = join(folder, 'tuned')
+  const args = ['--strategies', 'none', '--seeds', '1', '--out', place]
+  expect(await experiment(...args, '--part', 'validation')).toBe(0)
+  const { data, runs } = resultsIn(place)
+  expect(data).toMatchObject({ part: 'validation', observations: 40 })
+  // What training itself measured after its last epoch.
+  const { scores, all } = runs[0]!.epochs.at(-1)!
+  for (const [i, score] of [...scores, all].entries()) expect(runs[0]!.scores[i]!.value).toBeCloseTo(score, 6)
+  expect(await experiment(...args)).toBe(2)
+  expect(captured.told).toContain('part was "validation", is "test"')
+}, 60_000)
+
 test('stopped by a signal, the same command goes on to the same bits', async () => {
   const straight = join(folder, 'straight')
   const stopped = join(folder, 'stopped')
