@@ -1,10 +1,9 @@
-/** Columns of a CSV file with a header, read as a stream; only the columns asked for are kept. */
-import { createReadStream } from 'node:fs'
+/** Columns of a table in a CSV or Parquet file, read as a stream; only the columns asked for are kept. */
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { CsvError, parse } from 'csv-parse'
+import { type Cells, readCsvRows } from './csv-rows.ts'
 import { DatasetError } from './dataset-error.ts'
 import { isNoSuchFile } from './folder-files.ts'
+import { readParquetRows } from './parquet-rows.ts'
 
 /**
  * What a second row of an id is: an error, a row of its own, or one that must agree with the first in all that is read,
@@ -26,7 +25,7 @@ export type Table = {
   readonly file: string
   /** One for each row; all different but where they may be repeated. */
   readonly ids: readonly string[]
-  /** Line of each row in the file, the header's being 1. A row of several lines counts by its last. */
+  /** Line of each row in a CSV file (the header's is 1; of several, the last); number of the row, from 1, in Parquet. */
   readonly lines: readonly number[]
   /** As written, without the white space around it. Missing is ''. */
   readonly texts: ReadonlyMap<string, readonly string[]>
@@ -49,29 +48,15 @@ const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 export const readTable = async (options: TableOptions, wanted: Wanted): Promise<Table> => {
   const { file } = options
   const reader = makeReader(options, wanted)
-  const parser = parse({ bom: true, info: true, skip_empty_lines: true })
+  const readRows = file.endsWith('.parquet') ? readParquetRows : readCsvRows
   try {
-    await pipeline(createReadStream(join(options.folder, file)), parser, async (rows) => {
-      let counted = 0
-      let countedTwice = 0
-      for await (const { record, info } of rows) {
-        if (info.lines > counted + 1) countedTwice += lineBreaksOfTwo(record)
-        counted = info.lines
-        reader.take(record, info.lines - countedTwice)
-      }
-    })
+    await readRows(join(options.folder, file), file, reader.take)
   } catch (error) {
-    if (error instanceof DatasetError) throw error
-    if (isNoSuchFile(error)) throw new DatasetError('missing-file', 'there is no such file', { file }, { cause: error })
-    if (!(error instanceof CsvError)) throw error
-    const row = typeof error.lines === 'number' ? { row: error.lines } : {}
-    throw new DatasetError('bad-table', error.message, { file, ...row }, { cause: error })
+    if (!isNoSuchFile(error)) throw error
+    throw new DatasetError('missing-file', 'there is no such file', { file }, { cause: error })
   }
   return reader.end()
 }
-
-/** The parser counts a line break of two characters within quotes as two lines. */
-const lineBreaksOfTwo = (cells: readonly string[]): number => cells.join().split('\r\n').length - 1
 
 const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
   const isMissing = new Set(missing)
@@ -85,24 +70,26 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
   let labelColumns: readonly string[] = []
   let plan: Plan | null = null
 
-  const textOf = (cell: string): string => {
-    const text = cell.trim()
+  const textOf = (cell: string | null): string => {
+    const text = cell?.trim() ?? ''
     return isMissing.has(text) ? '' : text
   }
-  const numberOf = (cell: string, row: number, column: string): number => {
+  const numberOf = (cell: string | null, row: number, column: string): number => {
+    if (cell === null) return Number.NaN
     const text = cell.trim()
     if (isMissing.has(text)) return Number.NaN
     if (NUMBER.test(text)) return finite(Number(text))
     throw new DatasetError('not-a-number', `"${short(text)}" is no number`, { file, row, column })
   }
-  const labelOf = (cell: string, row: number, column: string): number => {
+  const labelOf = (cell: string | null, row: number, column: string): number => {
+    if (cell === null) return Number.NaN
     const text = cell.trim()
     if (isMissing.has(text)) return Number.NaN
     if (text === '0' || text === '1') return text === '1' ? 1 : 0
     throw new DatasetError('bad-label', `"${short(text)}" is neither 0, 1 nor empty`, { file, row, column })
   }
 
-  const requireAgreement = (cells: readonly string[], row: number, first: number, plan: Plan): void => {
+  const requireAgreement = (cells: Cells, row: number, first: number, plan: Plan): void => {
     const agree = (column: string, before: string | number | undefined, now: string | number): void => {
       if (Object.is(before, now)) return
       const what = `"${now}", but "${before}" in row ${lines[first]} of the same id`
@@ -116,8 +103,8 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
     }
   }
 
-  const takeRow = (cells: readonly string[], row: number, plan: Plan): void => {
-    const own = cells[plan.id]!.trim()
+  const takeRow = (cells: Cells, row: number, plan: Plan): void => {
+    const own = cells[plan.id]?.trim() ?? ''
     if (own === '') throw new DatasetError('missing-value', 'a row without an id', { file, row, column: wanted.id })
     const first = idRule === 'repeated' ? undefined : seen.get(own)
     if (first !== undefined && idRule === 'unique') {
@@ -137,12 +124,12 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
   }
 
   return {
-    take: (cells: readonly string[], row: number): void => {
+    take: (cells: Cells, row: number): void => {
       if (plan !== null) {
         takeRow(cells, row, plan)
         return
       }
-      const header = cells.map((cell) => cell.trim())
+      const header = cells.map((cell) => cell?.trim() ?? '')
       const at = columnFinder(file, header, row)
       labelColumns =
         wanted.labels === 'others' ? header.filter((column) => column !== wanted.id) : (wanted.labels ?? [])

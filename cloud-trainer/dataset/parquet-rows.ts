@@ -1,0 +1,53 @@
+/** Rows of a Parquet file as the cells that a CSV file of the same table would have. */
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
+import type { Cells } from './csv-rows.ts'
+import { DatasetError } from './dataset-error.ts'
+
+/**
+ * Calls `take` with the names of the columns (as row 0), then with each row, counted from 1. One row group is in memory
+ * at a time. Null and NaN are missing; truth is 1 or 0; a moment is its ISO 8601 text, in UTC. Throws DatasetError for
+ * a file that is no Parquet, and for a column of lists or structures.
+ */
+export const readParquetRows = async (
+  path: string,
+  file: string,
+  take: (cells: Cells, row: number) => void,
+): Promise<void> => {
+  const buffer = await asyncBufferFromFile(path)
+  const bad = (cause: unknown): never => {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new DatasetError('bad-table', `this is no Parquet file that can be read: ${why}`, { file }, { cause })
+  }
+  const metadata = await parquetMetadataAsync(buffer).catch(bad)
+  const columns = parquetSchema(metadata).children.map(({ element, children }) => {
+    const { name: column, repetition_type: repetition } = element
+    if (children.length === 0 && repetition !== 'REPEATED') return column
+    throw new DatasetError('bad-table', 'lists and structures are no values of a table', { file, column })
+  })
+  take(columns, 0)
+  let rowStart = 0
+  for (const group of metadata.row_groups) {
+    const rowEnd = rowStart + Number(group.num_rows)
+    const rows = await parquetReadObjects({ file: buffer, metadata, compressors, rowStart, rowEnd }).catch(bad)
+    for (const [i, row] of rows.entries()) {
+      const number = rowStart + i + 1
+      take(
+        columns.map((column) => cellOf(row[column], { file, row: number, column })),
+        number,
+      )
+    }
+    rowStart = rowEnd
+  }
+}
+
+const cellOf = (
+  value: unknown,
+  place: { readonly file: string; readonly row: number; readonly column: string },
+): string | null => {
+  if (value === null || value === undefined || Number.isNaN(value)) return null
+  if (typeof value === 'boolean') return value ? '1' : '0'
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return String(value)
+  if (value instanceof Date) return value.toISOString()
+  throw new DatasetError('bad-table', 'this is neither number, text, truth nor time', place)
+}
