@@ -11,45 +11,33 @@ import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source
 import { buildTrainingSet } from './dataset/build-set.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { type Column, parseColumns } from './experiment/columns.ts'
-import { type PlannedRun, parseVariant, plannedRuns, variantKey } from './experiment/plan.ts'
+import { type PlannedRun, plannedRuns } from './experiment/plan.ts'
 import { points, type Results, resultsCsv, resultsOf, signedPoints } from './experiment/results.ts'
 import { resultsPictures, resultsReport } from './experiment/results-report.ts'
 import { resultsMarkdown } from './experiment/results-table.ts'
 import type { RunResult } from './experiment/run-result.ts'
 import { openExperimentProgress } from './experiment-progress.ts'
 import { doRuns } from './experiment-runs.ts'
+import { type ExperimentSettings, readResult, readSettings, SETTINGS_FILE, subsetsOf } from './experiment-settings.ts'
 import {
-  type ExperimentSettings,
-  readResult,
-  readSettings,
-  SETTINGS_FILE,
-  STRATEGY_SCHEMAS,
-  subsetsOf,
-} from './experiment-settings.ts'
-import { refusalOf } from './masking/strategy.ts'
-import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, STRATEGY_OPTIONS } from './recipe.ts'
+  requirePossible,
+  SHARED_HELP,
+  SHARED_OPTIONS,
+  sharedRecipeOf,
+  VARIANT_NAMES,
+  type Variant,
+  variantsOf,
+} from './experiment-variants.ts'
 import { differences } from './training/settings.ts'
-
-/** Every strategy that a recipe knows, and the oracle. */
-const STRATEGY_NAMES = STRATEGY_SCHEMAS.map(({ shape }) => shape.name.value)
-
-/** Each run has its own strategy and seed, and one thread. */
-const { strategy: _strategy, seed: _seed, workers: _workers, ...OTHER_OPTIONS } = RECIPE_OPTIONS
-const SHARED_OPTIONS = Object.fromEntries(
-  Object.entries(OTHER_OPTIONS).filter(([name]) => !STRATEGY_OPTIONS.some((option) => option === name)),
-) as Omit<typeof OTHER_OPTIONS, (typeof STRATEGY_OPTIONS)[number]>
-const SHARED_HELP = RECIPE_HELP.slice(RECIPE_HELP.indexOf('  --mask-mode'))
-  .split('\n')
-  .filter((line) => !/^ {2}--(seed|workers) /.test(line))
-  .join('\n')
 
 const HELP = `understory trainer experiment – compares masking strategies over seeds, on every subset of the inputs
 
   --out FOLDER         of the experiment: its runs, results.json (all of it), comparison.json, results.csv, results.md,
                        report.html and figures
   --strategies LIST    all (default), or names joined by commas, each with parameters of its own if need be:
-                       miam,uniform,dropout:rate=0.5,miam:lambdaScore=3:lambdaSpeed=3
-                       strategies: ${STRATEGY_NAMES.join(', ')};
+                       miam,uniform,dropout:rate=0.5,miam:lambdaScore=3:lambdaSpeed=3; an option of training below
+                       may stand among them for one strategy alone: miam:maskMode=replace:epochs=80
+                       strategies: ${VARIANT_NAMES.join(', ')};
                        oracle trains a model for each subset, so it takes as many times as long
   --seeds N            runs of each, with the seeds 1 to N (default 5)
   --jobs N             runs at once, of one thread each (default: all cores)
@@ -90,13 +78,11 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
     return 0
   }
   const { values, flags } = parsed
-  const recipe = recipeOf({ ...values, strategy: 'none', seed: 1, workers: 1 })
-  const { strategy: _, seed: __, workers: ___, ...shared } = recipe
   const settings: ExperimentSettings = {
     schema: 'experiment/1',
     source: sourceOf(values),
-    recipe: shared,
-    variants: variantsOf(values.strategies),
+    recipe: sharedRecipeOf(values),
+    variants: [...variantsOf(values.strategies, values)],
     seeds: Array.from({ length: values.seeds }, (_, i) => i + 1),
     partial: (values.partial ?? '').split(';').flatMap((text) => (text === '' ? [] : [text.split(',')])),
     columns: values.subsets === undefined ? null : await readColumns(resolve(values.subsets)),
@@ -119,34 +105,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
   return 0
 }
 
-type AnyVariant = ExperimentSettings['variants'][number]
-
-const variantsOf = (text: string): AnyVariant[] => {
-  const variants = (text === 'all' ? STRATEGY_NAMES : text.split(',')).map(variantOf)
-  const twice = variants.find(({ key }, i) => variants.findIndex((other) => other.key === key) !== i)
-  if (twice !== undefined) throw new UsageError(`--strategies: "${twice.key}" stands there twice`)
-  return variants
-}
-
-const variantOf = (text: string): AnyVariant => {
-  const written = parseVariant(text)
-  const schema = STRATEGY_SCHEMAS.find(({ shape }) => shape.name.value === written?.name)
-  if (written === null || schema === undefined) {
-    throw new UsageError(`--strategies: "${text}" is none of ${STRATEGY_NAMES.join(', ')}`)
-  }
-  const strategy = schema.strict().safeParse({ name: written.name, ...written.parameters })
-  if (!strategy.success) throw new UsageError(`--strategies: "${text}": ${strategy.error.issues[0]!.message}`)
-  return { key: variantKey(strategy.data), strategy: strategy.data }
-}
-
-const requirePossible = (variants: readonly AnyVariant[], modalities: number): void => {
-  for (const { key, strategy } of variants) {
-    const refusal = strategy.name === 'oracle' ? null : refusalOf(strategy, modalities)
-    if (refusal !== null) throw new UsageError(`--strategies: "${key}": ${refusal}`)
-  }
-}
-
-const baselineOf = (variants: readonly AnyVariant[], asked: string | undefined): string => {
+const baselineOf = (variants: readonly Variant[], asked: string | undefined): string => {
   const keys = variants.map(({ key }) => key)
   if (asked === undefined) return keys.includes('uniform') ? 'uniform' : keys[0]!
   if (keys.includes(asked)) return asked
@@ -198,7 +157,10 @@ const finishRuns = async (
   const open = planned.filter((_, i) => results[i] === null)
   if (open.length === 0) return
   process.stderr.write(`${open.length} of ${planned.length} runs to do, ${Math.min(jobs, open.length)} at once\n`)
-  const epochsOf = ({ variant }: PlannedRun) => recipe.epochs * (variant === 'oracle' ? subsets : 1)
+  const epochsOf = ({ variant }: PlannedRun) => {
+    const { strategy, recipe: own = recipe } = variants.find(({ key }) => key === variant)!
+    return own.epochs * (strategy.name === 'oracle' ? subsets : 1)
+  }
   using progress = openExperimentProgress(open, epochsOf)
   const failed = await doRuns(open, { folder, jobs, signal, onEpochs: progress.epochs, onEnd: progress.end })
   if (failed.length === 0) return

@@ -58,15 +58,16 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   const { folder, variant, seed } = options
   if ((await readResult(folder, variant, seed)) !== null) return
   const settings = await readSettings(folder)
-  const strategy = settings?.variants.find(({ key }) => key === variant)?.strategy
-  assert(settings !== null && strategy !== undefined, 'a run is of its experiment', { folder, variant })
+  const described = settings?.variants.find(({ key }) => key === variant)
+  assert(settings !== null && described !== undefined, 'a run is of its experiment', { folder, variant })
+  const { strategy, recipe: shared = settings.recipe } = described
   const own = runFolder(folder, variant, seed)
   await mkdir(own, { recursive: true })
   const set = buildTrainingSet(await readSource(settings.source, () => {}))
   const subsets = subsetsOf(settings, set.layout)
   const part = set.test === null ? 'validation' : settings.part
   const isOracle = strategy.name === 'oracle'
-  const recipe: Recipe = { ...settings.recipe, strategy: isOracle ? ORACLE_STRATEGY : strategy, seed, workers: 1 }
+  const recipe: Recipe = { ...shared, strategy: isOracle ? ORACLE_STRATEGY : strategy, seed, workers: 1 }
   const { signal, onProgress } = options
   const work: Work = { set, part, recipe, folder: join(own, 'checkpoints'), signal, onProgress }
   const models = isOracle ? await oneForEach(work, subsets) : [await oneForAll(work, subsets)]
@@ -78,7 +79,7 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
     schema: 'experiment-run/1',
     variant,
     seed,
-    strategy: isOracle ? { name: 'oracle' } : { ...trained.strategy },
+    strategy: { ...(isOracle ? { name: 'oracle' } : trained.strategy), ...described.options },
     dataHash: set.hash,
     modalities: set.layout.modalities,
     ...measured,

@@ -22,12 +22,23 @@ export const STRATEGY_SCHEMAS = variantStrategySchema.options
 
 const columnSchema = z.object({ name: z.string(), tokens: z.array(z.string()) })
 
+/** Of a run; strategy and seed are its own, and it has one thread. */
+const sharedRecipeSchema = recipeSchema.omit({ strategy: true, seed: true, workers: true })
+
+const variantSchema = z.object({
+  key: z.string(),
+  strategy: variantStrategySchema,
+  /** Instead of the recipe of the others. */
+  recipe: sharedRecipeSchema.exactOptional(),
+  /** What its recipe says otherwise than that of the others, as it was written. */
+  options: z.record(z.string(), z.union([z.string(), z.number()])).exactOptional(),
+})
+
 const settingsSchema = z.object({
   schema: z.literal('experiment/1'),
   source: sourceSchema,
-  /** Of every run; strategy and seed are the run's own, and it has one thread. */
-  recipe: recipeSchema.omit({ strategy: true, seed: true, workers: true }),
-  variants: z.array(z.object({ key: z.string(), strategy: variantStrategySchema })),
+  recipe: sharedRecipeSchema,
+  variants: z.array(variantSchema),
   seeds: z.array(z.int()),
   /** Measured besides the standard subsets, each a list of tokens. */
   partial: z.array(z.array(z.string())),

@@ -135,6 +135,21 @@ test('an oracle has a model for each column, and columns can be chosen', async (
   expect(readdirSync(join(place, 'runs', 'oracle', 'seed-1', 'checkpoints'))).toEqual(['0', '1'])
 }, 60_000)
 
+test('a variant trains otherwise than the rest where it says so', async () => {
+  const place = join(folder, 'own-options')
+  const own = 'uniform:epochs=2:maskMode=replace:dropout=0.2'
+  expect(await experiment('--strategies', `uniform,${own}`, '--seeds', '1', '--out', place)).toBe(0)
+  const { comparison, runs } = resultsIn(place)
+  expect(comparison.variants).toEqual(['uniform', 'uniform:dropout=0.2:epochs=2:maskMode=replace'])
+  expect(runs.map(({ epochs }) => epochs.length)).toEqual([3, 2])
+  expect(runs[1]!.strategy).toEqual({ name: 'uniform', epochs: 2, maskMode: 'replace', dropout: 0.2 })
+  // The same as an experiment whose runs all train so.
+  const alone = join(folder, 'own-options-alone')
+  const shared = ['--epochs', '2', '--mask-mode', 'replace', '--dropout', '0.2']
+  expect(await experiment('--strategies', 'uniform', '--seeds', '1', ...shared, '--out', alone)).toBe(0)
+  expect(runs[1]!.scores).toEqual(resultsIn(alone).runs[0]!.scores)
+}, 60_000)
+
 test('what is tuned is measured on the validation part, and not in the folder of the test part', async () => {
   const place = join(folder, 'tuned')
   const args = ['--strategies', 'none', '--seeds', '1', '--out', place]
@@ -174,6 +189,10 @@ test('wrong use is told before anything is trained', async () => {
     [['--strategies', 'best'], '--strategies: "best" is none of miam, '],
     [['--strategies', 'uniform:rate=1'], '--strategies: "uniform:rate=1": Unrecognized key: "rate"'],
     [['--strategies', 'dropout:rate=2'], '--strategies: "dropout:rate=2": Too big'],
+    [['--strategies', 'miam:maskMode=keep'], '--strategies: "miam:maskMode=keep": mask-mode: Invalid option'],
+    [['--strategies', 'miam:epochs=0.5'], '--strategies: "miam:epochs=0.5": epochs: must be a whole number'],
+    [['--strategies', 'miam:width=10:heads=4'], '--width 10 is not divisible by --heads 4'],
+    [['--strategies', 'miam:resamples=9'], '--strategies: "miam:resamples=9": Unrecognized key: "resamples"'],
     [['--strategies', 'miam,miam'], '--strategies: "miam" stands there twice'],
     [['--strategies', 'miam', '--baseline', 'none'], '--baseline: "none" is none of miam'],
     [['--strategies', 'miam', '--partial', 'snow'], '--partial: no token "snow"; there are weather.t, rain.rain'],

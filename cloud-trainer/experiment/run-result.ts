@@ -32,7 +32,7 @@ export const runResultSchema = z.object({
   schema: z.literal('experiment-run/1'),
   variant: z.string(),
   seed: z.int(),
-  /** Name and every parameter of the strategy, defaults included. */
+  /** Name and every parameter of the strategy, defaults included, and what the variant trains otherwise. */
   strategy: z.record(z.string(), z.union([z.string(), z.number()])),
   dataHash: z.string(),
   modalities: z.array(z.string()).readonly(),
