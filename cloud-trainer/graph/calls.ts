@@ -1,6 +1,6 @@
 /** The operators as functions on tensors. */
 import { type Attributes, flag, float, int, ints, text } from './attributes.ts'
-import { addConstant, emit, type Graph, type Tensor } from './graph.ts'
+import { addConstant, emit, type Graph, numbersOf, type Tensor } from './graph.ts'
 import { TYPE_CODES } from './ops/indices.ts'
 import { type Dim, type Shape, sameShape } from './shape.ts'
 import type { ElementType, OpName } from './types.ts'
@@ -83,6 +83,19 @@ export const matMul = (a: Tensor, b: Tensor): Tensor => one('MatMul', [a, b])
 /** α · op(a) · op(b) over the last two axes. */
 export const fusedMatMul = (a: Tensor, b: Tensor, options: ProductOptions): Tensor =>
   one('FusedMatMul', [a, b], productAttributes(options))
+
+/**
+ * x·W + b in eight bits, of x [N, in] with scale and zero point of its own; W [in, out] int8 = round(weight / scale),
+ * `scales` and `bias` [out].
+ */
+export const dynamicQuantizeMatMul = (x: Tensor, weight: Tensor, scales: Tensor, bias: Tensor): Tensor =>
+  one('DynamicQuantizeMatMul', [x, weight, scales, zeros(weight), bias])
+
+/** The zero points of a symmetric weight. */
+const zeros = ({ graph, shape }: Tensor): Tensor => {
+  const [columns] = numbersOf(shape.slice(-1))
+  return addConstant(graph, 'int8', [columns!], new Array<number>(columns!).fill(0))
+}
 
 export const transpose = (x: Tensor, permutation: readonly number[]): Tensor =>
   one('Transpose', [x], { perm: ints(permutation) })

@@ -27,6 +27,8 @@ const typedArray = (type: ElementType, numbers: Numbers) => {
   if (type === 'int32') return Int32Array.from(numbers)
   if (type === 'uint32') return Uint32Array.from(numbers)
   if (type === 'int64') return BigInt64Array.from(Array.from(numbers, BigInt))
+  if (type === 'int8') return Int8Array.from(numbers)
+  if (type === 'float16') return Float16Array.from(numbers)
   return Uint8Array.from(numbers)
 }
 

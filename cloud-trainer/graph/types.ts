@@ -5,9 +5,9 @@ import type { Dim, Shape } from './shape.ts'
 
 /**
  * Indices are int32 (filling int64 from JavaScript is thirty times slower); shapes are int64, as ONNX wants. uint32 is for
- * hashes: its sums and products wrap around.
+ * hashes: its sums and products wrap around. int8 and float16 hold the weights of smaller exported models.
  */
-export type ElementType = 'float32' | 'int32' | 'int64' | 'uint32' | 'bool'
+export type ElementType = 'float32' | 'int32' | 'int64' | 'uint32' | 'bool' | 'int8' | 'float16'
 
 /** What is known of a value while the graph is built. */
 export type Value = {
@@ -38,6 +38,7 @@ export type OpName =
   | 'Gemm'
   | 'MatMul'
   | 'FusedMatMul'
+  | 'DynamicQuantizeMatMul'
   | 'Add'
   | 'Sub'
   | 'Mul'

@@ -1,7 +1,8 @@
 /** Uses of every operator of the closed set: what rules and the runtime are tried on. */
+import { array } from '#cloud/graph/array.ts'
 import { flag, float } from '#cloud/graph/attributes.ts'
 import * as calls from '#cloud/graph/calls.ts'
-import { emit, type Tensor } from '#cloud/graph/graph.ts'
+import { addConstant, emit, type Tensor } from '#cloud/graph/graph.ts'
 import type { OpName } from '#cloud/graph/types.ts'
 import { type Random, randomStream } from '#shared/std/random.ts'
 import { bits, data, floats, indices, type Operand } from './graph-run.ts'
@@ -134,6 +135,20 @@ const gatherCases = (random: Random): OpCase[] => [
   ),
 ]
 
+/** Scale 1, zero point 128 (−127.5 goes to the even −128); the others lie half-way, too. */
+const HALF_WAY = [-127.5, 127.5, 2.5, 3.5]
+
+const eightBits = (x: Tensor): Tensor => {
+  const weight = Array.from({ length: 12 }, (_, i) => ((i * 37) % 255) - 127)
+  const floating = (numbers: readonly number[]): Tensor => addConstant(x.graph, 'float32', [3], numbers)
+  return calls.dynamicQuantizeMatMul(
+    x,
+    addConstant(x.graph, 'int8', [4, 3], weight),
+    floating([0.01, 0.5, 0.003]),
+    floating([0, -1, 2]),
+  )
+}
+
 const CASES: Readonly<Record<OpName, (random: Random) => readonly OpCase[]>> = {
   Gemm: gemmCases,
   MatMul: (random) => [
@@ -143,6 +158,14 @@ const CASES: Readonly<Record<OpName, (random: Random) => readonly OpCase[]>> = {
     one('one matrix and a stack', [floats(random, [3, 4]), floats(random, [2, 4, 2])], (a, b) => calls.matMul(a!, b!)),
   ],
   FusedMatMul: fusedCases,
+  DynamicQuantizeMatMul: (random) => [
+    one('both signs', [data(floats(random, [5, 4]))], (x) => eightBits(x!)),
+    one('positive alone, and a stack', [data(floats(random, [2, 3, 4], 0.1, 2))], (x) => eightBits(x!)),
+    one('half-way between two steps', [data({ ...floats(random, [1, 4]), value: array([1, 4], HALF_WAY) })], (x) =>
+      eightBits(x!),
+    ),
+    one('nothing but zeros', [data(floats(random, [3, 4], 0, 0))], (x) => eightBits(x!)),
+  ],
   Add: binary(calls.add),
   Sub: binary(calls.subtract),
   Mul: (random) => [
@@ -233,6 +256,7 @@ const CASES: Readonly<Record<OpName, (random: Random) => readonly OpCase[]>> = {
     one('to truth', [indices([0, 2, -1])], (x) => asFloat(calls.cast(x!, 'bool'))),
     one('of bits', [bits([2 ** 31, 5])], (x) => asFloat(x!)),
     one('of floats to floats', [floats(random, [3])], (x) => asFloat(x!)),
+    one('to half precision and back', [data(floats(random, [9], -9, 9))], (x) => asFloat(calls.cast(x!, 'float16'))),
   ],
   ConstantOfShape: (random) => [
     one('like another', [data(floats(random, [4, 3]), ['N', 3])], (x) => calls.filled(calls.shapeOf(x!), 2.5)),

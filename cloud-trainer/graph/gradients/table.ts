@@ -17,4 +17,5 @@ export const GRADIENTS: Readonly<Record<OpName, Differentiation>> = {
   Size: INDEX,
   ConstantOfShape: INDEX,
   OneHot: INDEX,
+  DynamicQuantizeMatMul: { none: 'it is made of a trained model, for its export' },
 }

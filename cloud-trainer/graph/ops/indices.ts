@@ -8,9 +8,11 @@ import { contentsOf, expectType, knownNumbers } from './infer.ts'
 /** TensorProto.DataType (onnx.proto). */
 export const TYPE_CODES: Readonly<Record<ElementType, number>> = {
   float32: 1,
+  int8: 3,
   int32: 6,
   int64: 7,
   bool: 9,
+  float16: 10,
   uint32: 12,
 }
 
@@ -24,6 +26,8 @@ const converters: Readonly<Record<ElementType, (x: number) => number>> = {
   int64: Math.trunc,
   uint32: (x) => x >>> 0,
   bool: (x) => (x === 0 ? 0 : 1),
+  int8: (x) => (x << 24) >> 24,
+  float16: Math.f16round,
 }
 
 export const INDICES = {

@@ -38,6 +38,30 @@ const batched = {
   evaluate: (inputs, attributes) => [evaluateProduct(inputs, attributes)],
 } satisfies Partial<Op>
 
+/** To float32, as the runtime rounds after each step. */
+const f32 = Math.fround
+
+/** Half-way cases go to the even neighbour. */
+const roundHalfEven = (x: number): number => {
+  const below = Math.floor(x)
+  if (x - below !== 0.5) return Math.round(x)
+  return below % 2 === 0 ? below : below + 1
+}
+
+const clamp = (x: number): number => Math.min(255, Math.max(0, x))
+
+/**
+ * DynamicQuantizeLinear (ONNX): scale = (max − min) / 255 over all elements and 0, zero point = −min / scale, both
+ * rounded; what comes back are the differences from the zero point. Elements that are all 0 have scale 1.
+ */
+const quantized = ({ shape, data }: NdArray): { readonly scale: number; readonly steps: NdArray } => {
+  const least = data.reduce((a, b) => Math.min(a, f32(b)), 0)
+  const most = data.reduce((a, b) => Math.max(a, f32(b)), 0)
+  const scale = least === most ? 1 : f32(f32(most - least) / 255)
+  const zero = clamp(roundHalfEven(f32(-least / scale)))
+  return { scale, steps: { shape, data: data.map((x) => clamp(roundHalfEven(f32(f32(x) / scale)) + zero) - zero) } }
+}
+
 export const PRODUCTS = {
   MatMul: { ...batched, domain: '', since: 13, attributes: {} },
   /** α · op(A) · op(B), where op may swap the last two axes. */
@@ -67,6 +91,35 @@ export const PRODUCTS = {
       const product = evaluateProduct(inputs, attributes)
       const beta = numberOf(attributes, 'beta', 1)
       return [inputs[2] ? zip([product, inputs[2]], (x, c) => x + beta * c) : product]
+    },
+  },
+  /**
+   * x · W + b (com.microsoft), x quantized to uint8 as it comes, with one scale for the whole of it, W stored as int8 with a
+   * scale and a zero point for each column. Inputs: x, W, scales, zero points, b.
+   */
+  DynamicQuantizeMatMul: {
+    domain: 'com.microsoft',
+    since: 1,
+    arity: [5, 5],
+    attributes: {},
+    infer: ([x, weight, scales, zeros, bias]) => {
+      for (const floating of [x!, scales!, bias!]) expectType(floating, 'float32')
+      for (const whole of [weight!, zeros!]) expectType(whole, 'int8')
+      if (weight!.shape.length !== 2) refuse('its weight is a matrix')
+      const columns = weight!.shape.at(-1)
+      for (const { shape } of [scales!, zeros!, bias!]) {
+        if (shape.length !== 1 || shape[0] !== columns)
+          refuse('scales, zero points and bias have one number per column')
+      }
+      return [floats(productShape(x!.shape, weight!.shape))]
+    },
+    evaluate: ([x, weight, scales, zeros, bias]) => {
+      const { scale, steps } = quantized(x!)
+      const product = matrixProduct(
+        steps,
+        zip([weight!, zeros!], (w, zero) => w - zero),
+      )
+      return [zip([product, scales!, bias!], (sum, own, b) => sum * f32(scale * f32(own)) + b)]
     },
   },
 } satisfies Record<string, Op>
