@@ -21,7 +21,7 @@ export const scoreModalities = async (
   { layout, labels, ...set }: TrainingSet,
   validation: SharedExamples,
   evaluated: readonly number[],
-): Promise<Scores> => {
+): Promise<Scores & { readonly selection: number }> => {
   const singles = layout.modalities.map((_, m) => modalitySubset(layout, [m], 'single').hidden)
   const everything = new Uint8Array(layout.slots.length)
   const results = await crew.logits(weights, [...singles, everything])
@@ -31,9 +31,10 @@ export const scoreModalities = async (
       : macroAuc(logits, validation.labels, labels.length, evaluated),
   )
   assert(scores.every(Number.isFinite), 'scores are finite', { scores })
-  return { single: scores.slice(0, -1), all: scores.at(-1)! }
+  const measured = { single: scores.slice(0, -1), all: scores.at(-1)! }
+  return { ...measured, selection: selectionScore(measured) }
 }
 
 /** (Σ s_m + s_all) / (M + 1): every modality counts as much as everything together. */
-export const selectionScore = ({ single, all }: Scores): number =>
+const selectionScore = ({ single, all }: Scores): number =>
   (single.reduce((sum, score) => sum + score, 0) + all) / (single.length + 1)

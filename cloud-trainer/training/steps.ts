@@ -7,7 +7,7 @@ import type { Crew } from './crew.ts'
 import { applyGradient, averagedWeights } from './optimizer.ts'
 import type { EpochRecord } from './progress.ts'
 import { type Run, type RunPlan, startEpoch } from './run.ts'
-import { scoreModalities, selectionScore } from './scores.ts'
+import type { Scores } from './scores.ts'
 import { missingAt, type SharedExamples } from './shared-examples.ts'
 import { TrainingError } from './training-error.ts'
 
@@ -15,9 +15,19 @@ import { TrainingError } from './training-error.ts'
 const batchRows = (order: Int32Array, step: number, steps: number): Int32Array =>
   order.subarray(Math.floor((step * order.length) / steps), Math.floor(((step + 1) * order.length) / steps))
 
-/** Returns the loss of the batch. A gradient that is no number changes nothing and throws TrainingError. */
+/** A crew, or whatever else has gradients; null where a batch has nothing to predict. */
+export type GradientSource = {
+  readonly gradient: (
+    ...batch: Parameters<Crew['gradient']>
+  ) => Promise<{ readonly loss: number; readonly gradient: Float32Array | null }>
+}
+
+/**
+ * Returns the loss of the batch; one without anything to predict changes nothing. A gradient that is no number changes
+ * nothing either and throws TrainingError.
+ */
 export const takeStep = async (
-  crew: Crew,
+  crew: GradientSource,
   run: Run,
   plan: RunPlan,
   { layout }: TrainingSet,
@@ -37,8 +47,10 @@ export const takeStep = async (
     seed: plan.settings.seed,
     step: run.optimizer.steps,
   })
-  assertFinite(gradient, plan.table)
-  run.optimizer = applyGradient(run.optimizer, gradient, plan.settings)
+  if (gradient !== null) {
+    assertFinite(gradient, plan.table)
+    run.optimizer = applyGradient(run.optimizer, gradient, plan.settings)
+  }
   epoch.steps++
   epoch.lossSum += loss
   epoch.seconds += (performance.now() - startedMs) / 1000
@@ -59,30 +71,26 @@ const assertFinite = (gradient: Float32Array, { specs }: ParameterTable): void =
 
 /** Measures the averaged weights, tells the strategy, and starts the next epoch. */
 export const endEpoch = async (
-  crew: Crew,
   run: Run,
   plan: RunPlan,
-  set: TrainingSet,
-  validation: SharedExamples,
-  evaluated: readonly number[],
+  measure: (weights: Float32Array) => Promise<Scores & { readonly selection: number }>,
 ): Promise<EpochRecord> => {
   const startedMs = performance.now()
   const weights = averagedWeights(run.optimizer)
-  const scores = await scoreModalities(crew, weights, set, validation, evaluated)
-  const selection = selectionScore(scores)
+  const { single, all, selection } = await measure(weights)
   const epoch = run.records.length + 1
   const record: EpochRecord = {
     epoch,
     loss: run.epoch.lossSum / run.epoch.steps,
-    scores: scores.single,
-    all: scores.all,
+    scores: single,
+    all,
     selection,
     masking: run.strategy.imbalance(),
     seconds: run.epoch.seconds + (performance.now() - startedMs) / 1000,
   }
   run.records.push(record)
   if (run.best === null || selection > run.best.score) run.best = { epoch, score: selection, weights }
-  run.strategy.scored(scores.single)
+  run.strategy.scored(single)
   run.epoch = startEpoch(run.streams, plan.count)
   return record
 }

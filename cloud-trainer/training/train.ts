@@ -3,13 +3,15 @@
 import type { StrategyOptions } from '../masking/strategy.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { TrainingSet } from '../model/training-set.ts'
-import { openCheckpoints } from './checkpoint-folder.ts'
 import { openCrew } from './crew.ts'
+import { openRun, runEpochs } from './epochs.ts'
 import { averagedWeights } from './optimizer.ts'
 import { firstWeights, learnableLabels, measurableLabels, planOf } from './plan.ts'
 import type { EpochRecord, TrainProgress } from './progress.ts'
-import { fromCheckpoint, type Run, type RunPlan, startRun, toCheckpoint } from './run.ts'
+import type { Run, RunPlan } from './run.ts'
+import { scoreModalities } from './scores.ts'
 import { shareExamples } from './shared-examples.ts'
+import type { Distillation } from './soft-targets.ts'
 import { endEpoch, takeStep } from './steps.ts'
 
 export type TrainOptions = {
@@ -34,6 +36,8 @@ export type TrainOptions = {
   readonly folder: string | null
   /** Weights to start from (x of an earlier run of the same configuration and layout); null: random ones. */
   readonly startFrom: Float32Array | null
+  /** Soft targets from the model's own answers; none when absent. */
+  readonly distillation?: Distillation
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrainProgress) => void
 }
@@ -80,11 +84,8 @@ export const train = async (options: TrainOptions): Promise<Trained> => {
   const labelWeights = learnableLabels(set)
   const evaluated = measurableLabels(set, labelWeights)
   const plan = planOf(options)
-  const checkpoints = folder === null ? null : await openCheckpoints(folder)
-  const run = checkpoints?.newest
-    ? fromCheckpoint(plan, checkpoints.newest)
-    : startRun(plan, firstWeights(options, plan))
-  const save = async () => checkpoints?.write(toCheckpoint(plan, run))
+  const opened = await openRun(folder, plan, () => firstWeights(options, plan))
+  const { run } = opened
 
   const examples = {
     train: shareExamples(set.layout, config.labels, set.train),
@@ -101,38 +102,29 @@ export const train = async (options: TrainOptions): Promise<Trained> => {
     epochs: options.epochs,
     unlearnable,
   })
-  if (checkpoints?.newest) {
+  if (opened.isResumed) {
     onProgress({ kind: 'resumed', epoch: run.records.length + 1, step: run.epoch.steps, notes: run.notes })
   }
 
-  await using crew = openCrew({ config, layout: set.layout, ...examples, labelWeights, workers: options.workers })
-  const eta = timeLeft(run, options.epochs, stepsPerEpoch)
-  while (!isFinished(run, options)) {
-    while (run.epoch.steps < stepsPerEpoch) {
-      if (options.signal?.aborted) {
-        await save()
-        options.signal.throwIfAborted()
-      }
-      const loss = await takeStep(crew, run, plan, set, examples.train, stepsPerEpoch)
-      const { steps } = run.epoch
-      onProgress({ kind: 'step', epoch: run.records.length + 1, step: steps, loss, etaMs: eta() })
-    }
-    const record = await endEpoch(crew, run, plan, set, examples.validation, evaluated)
-    await save()
-    onProgress({ kind: 'epoch', record, etaMs: eta() })
+  const { distillation, workers } = options
+  const isTaught = distillation !== undefined
+  await using crew = openCrew({ config, layout: set.layout, ...examples, labelWeights, workers, isTaught })
+  /** The soft targets of an epoch, before its first step here. */
+  const prepareEpoch = async (): Promise<void> => {
+    if (isTaught && run.teacher !== null) await crew.teach(run.teacher, distillation.share)
   }
+  const measure = (weights: Float32Array) => scoreModalities(crew, weights, set, examples.validation, evaluated)
+  await runEpochs(opened, {
+    epochs: options.epochs,
+    patience: options.patience,
+    stepsPerEpoch,
+    prepareEpoch,
+    step: () => takeStep(crew, run, plan, set, examples.train, stepsPerEpoch),
+    endEpoch: () => endEpoch(run, plan, measure),
+    signal: options.signal,
+    onProgress,
+  })
   return trainedOf(options, plan, run, unlearnable)
-}
-
-const isFinished = ({ records, best }: Run, { epochs, patience }: TrainOptions): boolean =>
-  records.length >= epochs || (patience !== null && best !== null && records.length - best.epoch >= patience)
-
-/** Milliseconds that the planned rest takes at the speed since this call. */
-const timeLeft = (run: Run, epochs: number, stepsPerEpoch: number): (() => number) => {
-  const startedMs = performance.now()
-  const done = () => run.records.length * stepsPerEpoch + run.epoch.steps
-  const before = done()
-  return () => ((performance.now() - startedMs) / Math.max(1, done() - before)) * (epochs * stepsPerEpoch - done())
 }
 
 const trainedOf = (options: TrainOptions, { settings }: RunPlan, run: Run, unlearnable: readonly string[]): Trained => {
