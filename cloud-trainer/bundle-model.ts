@@ -5,12 +5,13 @@ import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
 import { isFileIntact } from '#shared/platform/hashed-file.ts'
 import { openThread } from '#shared/platform/thread.ts'
 import { packInferenceBatch } from '#shared/tokens/batch.ts'
-import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
 import type { RawSet } from './dataset/raw-set.ts'
 import type { Predictor, PredictorRequest } from './model/predictor.ts'
-import type { TrainingSet } from './model/training-set.ts'
+import { inMemory } from './model/token-rows.ts'
+import type { MemorySet } from './model/training-set.ts'
 
 class BundleError extends Error {
   readonly code = 'bad-bundle'
@@ -42,7 +43,9 @@ export const openBundleModel = async (folder: string): Promise<BundleModel> => {
     predict: async (rows) => {
       const logits = new Float32Array(rows.length * count)
       for (let first = 0; first < rows.length; first += BATCH) {
-        const batch: readonly TokenSet[] = rows.slice(first, first + BATCH)
+        const batch = Array.from({ length: Math.min(BATCH, rows.length - first) }, (_, i) =>
+          inMemory(rows.at(first + i)!),
+        )
         logits.set(await thread.ask(packInferenceBatch(layout, manifest.graph.mode, batch)), first * count)
       }
       return logits
@@ -60,7 +63,7 @@ const readManifest = async (file: string): Promise<Manifest> => {
 }
 
 /** A data set as this model sees it: tokens by its own specs, labels in its order, NaN for those that the set lacks. */
-export const setFor = ({ manifest }: BundleModel, raw: RawSet): TrainingSet => {
+export const setFor = ({ manifest }: BundleModel, raw: RawSet): MemorySet => {
   const column = manifest.labels.map(({ name }) => raw.labels.findIndex((label) => label.name === name))
   const examples = raw.examples.map((example) => ({
     ...example,

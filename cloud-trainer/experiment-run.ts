@@ -22,9 +22,10 @@ import type { RunResult } from './experiment/run-result.ts'
 import { LOGITS_FILE, readResult, readSettings, resultFile, runFolder, subsetsOf } from './experiment-settings.ts'
 import { withBaseRates } from './export/base-rates.ts'
 import { openStrategy } from './masking/strategy.ts'
-import { evaluatedLabels } from './metrics/auc.ts'
+import { labelCounts } from './model/label-counts.ts'
 import { openPredictor } from './model/predictor.ts'
 import type { Subset } from './model/subset.ts'
+import { allLabels } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
 import { ORACLE_STRATEGY, restrictSet } from './oracle.ts'
 import { type Recipe, trainingOf } from './recipe.ts'
@@ -189,8 +190,8 @@ const summarise = (
 const labelsThatCount = (set: TrainingSet, examples: Examples): readonly number[] => {
   const { learnable } = weightsFor(set)
   if (taskOf(set) === 'single-label') return learnable
-  const often = evaluatedLabels(examples.labels, set.labels.length, FEWEST)
-  const evaluated = learnable.filter((label) => often.includes(label))
+  const { positive, negative } = labelCounts(examples.labels, set.labels.length)
+  const evaluated = learnable.filter((label) => positive[label]! >= FEWEST && negative[label]! >= FEWEST)
   if (evaluated.length > 0) return evaluated
   throw new TrainingError(
     'unusable-set',
@@ -201,10 +202,11 @@ const labelsThatCount = (set: TrainingSet, examples: Examples): readonly number[
 
 const resampled = (
   set: TrainingSet,
-  { labels }: Examples,
+  examples: Examples,
   logits: ArrayLike<number>,
   options: { readonly evaluated: readonly number[]; readonly resamples: number },
 ) => {
+  const labels = allLabels(examples.labels)
   const all = { ...options, count: set.labels.length, seed: BOOTSTRAP_SEED }
   const { value, resamples } =
     taskOf(set) === 'single-label' ? resampledTop1(logits, labels, all) : resampledMacroAuc(logits, labels, all)
@@ -217,12 +219,13 @@ const calibrationOf = (set: TrainingSet, examples: Examples, seen: readonly Seen
   const task = taskOf(set)
   const fitted = fitTemperatures(
     layout,
-    validation.labels,
+    allLabels(validation.labels),
     seen.map((one) => one.validation),
     task,
   )
+  const known = allLabels(examples.labels)
   const judged = (answers: Answers, calibration: typeof fitted) => {
-    const said = { probabilities: calibrated(layout, calibration, answers, task), labels: examples.labels }
+    const said = { probabilities: calibrated(layout, calibration, answers, task), labels: known }
     return task === 'multi-label' ? said : topAnswers(said.probabilities, said.labels, labels.length)
   }
   const error = (answers: Answers, calibration: typeof fitted): number => {

@@ -6,6 +6,7 @@ import { averageOf, type Evaluation, evaluateSubsets } from './evaluation/evalua
 import { subsetsToMeasure } from './evaluation/subsets.ts'
 import { macroAuc } from './metrics/auc.ts'
 import { top1 } from './metrics/top1.ts'
+import { allLabels } from './model/token-rows.ts'
 import type { TrainingSet } from './model/training-set.ts'
 
 export type Comparison = {
@@ -64,6 +65,7 @@ export const compareModels = async (
   const set = setFor(current, { ...raw, examples: raw.examples.filter(({ part }) => part === 'validation') })
   const known = new Set(set.labels.map(({ name }) => name))
   const { labels, validation } = candidate.set
+  const truth = allLabels(validation.labels)
   const { evaluated, seen } = candidate.evaluation
   const shared = evaluated.filter((label) => known.has(labels[label]!.name))
   const names = shared.map((label) => labels[label]!.name)
@@ -86,8 +88,8 @@ export const compareModels = async (
     const { logits } = seen.find((it) => it.subset.name === subset)!
     return {
       value: isSingle
-        ? top1(logits, onlyClasses(validation.labels, labels.length, shared), labels.length)
-        : macroAuc(logits, validation.labels, labels.length, shared),
+        ? top1(logits, onlyClasses(truth, labels.length, shared), labels.length)
+        : macroAuc(logits, truth, labels.length, shared),
     }
   })
   return {

@@ -1,7 +1,7 @@
 /** Each analysis of `trainer insight`, from a command's values to what was found. */
 import { readFile } from 'node:fs/promises'
 import { randomStream } from '#shared/std/random.ts'
-import type { TokenLayout } from '#shared/tokens/layout.ts'
+import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { UsageError } from './command-line.ts'
 import { type Column, parseColumns, slotsOfColumn } from './experiment/columns.ts'
 import { globalFinding, localFinding } from './insight/contribution-findings.ts'
@@ -98,7 +98,7 @@ export const contributionsOf = async (
   }
 }
 
-const surestLabel = async ({ predict }: InsightInput['model'], row: Parameters<typeof predict>[0][number]) => {
+const surestLabel = async ({ predict }: InsightInput['model'], row: TokenSet) => {
   const logits = await predict([row])
   return logits.indexOf(Math.max(...logits))
 }

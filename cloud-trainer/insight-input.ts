@@ -9,6 +9,7 @@ import { resampledMacroAuc, resampledTop1 } from './evaluation/bootstrap.ts'
 import { labelsInAllParts } from './evaluation/evaluate.ts'
 import { type MaskValues, metricOfMasks } from './insight/games.ts'
 import type { Subject } from './insight/subject.ts'
+import { allLabels, inMemory } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
 
 export type InsightInput = AsyncDisposable & {
@@ -97,9 +98,10 @@ export const metricOf = ({ model, set }: InsightInput, options: MetricOptions): 
 
 const scoreOf = (
   task: Task,
-  { labels, ids }: Examples,
+  { labels: values, ids }: Examples,
   options: { readonly evaluated: readonly number[]; readonly seed: number; readonly resamples: number },
 ) => {
+  const labels = allLabels(values)
   const count = labels.length / ids.length
   return (logits: ArrayLike<number>) =>
     task === 'single-label'
@@ -132,7 +134,7 @@ export const labelsNamed = ({ labels }: Pick<TrainingSet, 'labels'>, names: read
 export const observationNamed = ({ train, validation, test }: TrainingSet, id: string): TokenSet => {
   for (const examples of [test, validation, train]) {
     const index = examples?.ids.indexOf(id) ?? -1
-    if (index >= 0) return examples!.rows[index]!
+    if (index >= 0) return inMemory(examples!.rows.at(index)!)
   }
   const some = (test ?? validation).ids.slice(0, 3).join(', ')
   throw new UsageError(`--observation: the data have no "${id}"; there are ${some} …`)

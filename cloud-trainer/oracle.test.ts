@@ -4,11 +4,11 @@ import { evaluateSubsets } from './evaluation/evaluate.ts'
 import { defaultModelConfig } from './model/config.ts'
 import { openPredictor } from './model/predictor.ts'
 import { modalitySubset, partialSubset } from './model/subset.ts'
-import type { TrainingSet } from './model/training-set.ts'
+import type { MemoryExamples, MemorySet, TrainingSet } from './model/training-set.ts'
 import { ORACLE_STRATEGY, restrictSet } from './oracle.ts'
 import { DEFAULT_TRAINING, train } from './training/train.ts'
 
-const exampleOf = (seed: number): TrainingSet => {
+const exampleOf = (seed: number): MemorySet & { readonly test: MemoryExamples } => {
   const set = exampleTrainingSet({
     modalities: [
       { name: 'strong', tokens: 4, noise: 0.2 },
@@ -47,7 +47,7 @@ test('everything outside the subset is hidden in every part, and nothing else ch
     const [before, after] = [set[part]!, restricted[part]!]
     expect(after.labels).toBe(before.labels)
     expect(after.ids).toBe(before.ids)
-    for (const [i, { hidden, features }] of after.rows.entries()) {
+    for (const [i, { hidden, features }] of [...after.rows].entries()) {
       expect([...hidden.subarray(0, 4)]).toEqual([1, 1, 1, 1])
       expect(hidden.subarray(4)).toEqual(before.rows[i]!.hidden.subarray(4))
       expect(features).toBe(before.rows[i]!.features)

@@ -5,7 +5,8 @@
 import { sha256Hex } from '#shared/bundle/hash.ts'
 import { assert } from '#shared/std/assert.ts'
 import type { StrategyOptions } from './masking/strategy.ts'
-import { restrict, type Subset } from './model/subset.ts'
+import type { Subset } from './model/subset.ts'
+import { restrictRows } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
 
 /** Inside its subset an oracle has p = 0. */
@@ -23,7 +24,7 @@ export const restrictSet = (set: TrainingSet, subset: Pick<Subset, 'hidden'>): T
   if (!hidden.includes(1)) return set
   const restricted = (examples: Examples): Examples => ({
     ...examples,
-    rows: examples.rows.map((row) => restrict(row, subset)),
+    rows: restrictRows(examples.rows, subset),
   })
   return {
     ...set,

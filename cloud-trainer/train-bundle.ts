@@ -10,6 +10,7 @@ import { withBaseRates } from './export/base-rates.ts'
 import type { Verification } from './export/verify.ts'
 import { writeBundle } from './export/write-bundle.ts'
 import { openPredictor, type Predictor } from './model/predictor.ts'
+import { allLabels } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
 import { weightsFor } from './training/label-weights.ts'
 import type { TrainProgress } from './training/progress.ts'
@@ -81,11 +82,12 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
   const validation = await measure(predictor, 'validation', set.validation)
   const test = set.test === null ? null : await measure(predictor, 'test', set.test)
 
-  const calibration = fitTemperatures(layout, set.validation.labels, validation.seen, task)
+  const known = allLabels(set.validation.labels)
+  const calibration = fitTemperatures(layout, known, validation.seen, task)
   const whole = validation.seen.findLast(({ subset }) => subset.name === 'all')!
   const probabilities = calibrated(layout, calibration, whole, task)
   const errorOf = (some: Manifest['calibration']): number => {
-    const said = { probabilities: calibrated(layout, some, whole, task), labels: set.validation.labels }
+    const said = { probabilities: calibrated(layout, some, whole, task), labels: known }
     const judged = task === 'multi-label' ? said : topAnswers(said.probabilities, said.labels, labels.length)
     return expectedCalibrationError(judged.probabilities, judged.labels)
   }
@@ -103,7 +105,7 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     scores: (test ?? validation).scores.map(toManifestScore(task)),
     scoredOn: test === null ? 'validation' : 'test',
     calibration,
-    thresholds: fitThresholds(probabilities, set.validation.labels, labels.length),
+    thresholds: fitThresholds(probabilities, known, labels.length),
     strategy: trained.strategy,
     seed,
   })

@@ -2,7 +2,7 @@
 import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { tokenize } from '#shared/tokens/tokenize.ts'
-import type { Examples, TrainingSet } from '../model/training-set.ts'
+import type { MemoryExamples, MemorySet } from '../model/training-set.ts'
 import { fitSpecs } from './fit-specs.ts'
 import { hashOf } from './hash-of.ts'
 import type { DatasetWarning, Part, RawExample, RawSet } from './raw-set.ts'
@@ -13,10 +13,10 @@ export type BuildOptions = {
   readonly onWarning?: (warning: DatasetWarning) => void
 }
 
-export const buildTrainingSet = (raw: RawSet, { onWarning, ...options }: BuildOptions = {}): TrainingSet => {
+export const buildTrainingSet = (raw: RawSet, { onWarning, ...options }: BuildOptions = {}): MemorySet => {
   const specs = options.specs ?? fitSpecs(raw.templates, raw.examples, onWarning)
   const layout = layoutOf(specs)
-  const examplesOf = (part: Part): Examples => {
+  const examplesOf = (part: Part): MemoryExamples => {
     const chosen = raw.examples.filter((example) => example.part === part)
     const labels = new Float32Array(chosen.length * raw.labels.length)
     for (const [i, example] of chosen.entries()) labels.set(example.labels, i * raw.labels.length)

@@ -9,6 +9,7 @@ import { ANY_GROUP, type Calibration, probabilitiesOf, subsetGroup, temperatureO
 import type { Task } from '#shared/domain/task.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { classOf } from '../metrics/top1.ts'
+import type { TokenRows } from '../model/token-rows.ts'
 
 /** Bounds of a temperature: beyond them the data say "no idea" or "no doubt", and too few of them do. */
 const LOWEST = 0.05
@@ -75,7 +76,7 @@ const fitTemperature = (pairs: Pairs, lossOf: Loss): number => {
 }
 
 /** Rows with their logits [rows × labels]; row r has the labels of observation r. */
-export type Answers = { readonly rows: readonly TokenSet[]; readonly logits: ArrayLike<number> }
+export type Answers = { readonly rows: TokenRows; readonly logits: ArrayLike<number> }
 
 const groupOf = (layout: TokenLayout, { hidden }: TokenSet): string => {
   const visible = new Array<number>(layout.modalities.length).fill(0)
@@ -102,7 +103,7 @@ export const fitTemperatures = (
   const pooled: Group = { z: [], y: [], observations: 0 }
   const step = Math.ceil((labels.length * answers.length) / MOST_PAIRS)
   for (const { rows, logits } of answers) {
-    for (const [r, row] of rows.entries()) {
+    for (const [r, row] of [...rows].entries()) {
       const name = groupOf(layout, row)
       const group = groups.get(name) ?? { z: [], y: [], observations: 0 }
       groups.set(name, group)
@@ -133,7 +134,7 @@ export const calibrated = (
 ): Float64Array => {
   const count = logits.length / rows.length
   const probabilities = new Float64Array(logits.length)
-  for (const [r, row] of rows.entries()) {
+  for (const [r, row] of [...rows].entries()) {
     const own = Array.from({ length: count }, (_, c) => logits[r * count + c]!)
     probabilities.set(probabilitiesOf(own, temperatureOf(calibration, groupOf(layout, row)), task), r * count)
   }

@@ -4,6 +4,7 @@ import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { macroAuc } from '../metrics/auc.ts'
 import { standardSubsets } from '../model/subset.ts'
+import type { TokenRows } from '../model/token-rows.ts'
 import { macroAucInterval } from './bootstrap.ts'
 import { evaluateSubsets, labelsInAllParts } from './evaluate.ts'
 import { subsetsToMeasure } from './subsets.ts'
@@ -85,8 +86,8 @@ describe('measuring subsets', () => {
     labels: Float32Array.of(1, 0, 1, 0),
   }
   /** Knows the answer where the second modality shows, guesses by position where the first does. */
-  const predict = async (rows: readonly TokenSet[]) =>
-    rows.map(({ hidden }, r) => (hidden[1] === 0 ? examples.labels[r]! : hidden[0] === 0 ? r : 0))
+  const predict = async (rows: TokenRows) =>
+    Array.from(rows, ({ hidden }, r) => (hidden[1] === 0 ? examples.labels[r]! : hidden[0] === 0 ? r : 0))
 
   test('hides everything outside of each and names the scores', async () => {
     const { scores, average, seen } = await evaluateSubsets(predict, examples, standardSubsets(layout), {
@@ -99,7 +100,7 @@ describe('measuring subsets', () => {
       ['all', 'pair', 1],
     ])
     expect(average).toBeCloseTo(2 / 3, 12)
-    expect(seen.map(({ rows }) => rows.map(({ hidden }) => hidden.join('')))).toEqual([
+    expect(seen.map(({ rows }) => Array.from(rows, ({ hidden }) => hidden.join('')))).toEqual([
       ['01', '01', '01', '01'],
       ['10', '10', '11', '10'],
       ['00', '00', '01', '00'],
@@ -124,8 +125,8 @@ describe('measuring subsets', () => {
     const nan = Number.NaN
     const labels = Float32Array.of(1, 0, 0, /**/ 0, 1, 0, /**/ 0, 0, 1, /**/ nan, nan, nan)
     const classes = { ...examples, labels }
-    const guess = async (rows: readonly TokenSet[]) =>
-      rows.flatMap(({ hidden }) => (hidden[0] === 0 ? [3, 2, 1] : [0, 0, 0.5]))
+    const guess = async (rows: TokenRows) =>
+      [...rows].flatMap(({ hidden }) => (hidden[0] === 0 ? [3, 2, 1] : [0, 0, 0.5]))
     const options = { task: 'single-label', seed: 1, resamples: 200 } as const
     const { scores, evaluated } = await evaluateSubsets(guess, classes, standardSubsets(layout), options)
     expect(evaluated).toEqual([0, 1, 2])

@@ -1,14 +1,14 @@
 /** Measures one model on every subset of its inputs: everything outside the subset is hidden, nothing else changes. */
 import { type Task, taskOf } from '#shared/domain/task.ts'
 import { assert } from '#shared/std/assert.ts'
-import type { TokenSet } from '#shared/tokens/layout.ts'
-import { evaluatedLabels } from '../metrics/auc.ts'
-import { restrict, type Subset } from '../model/subset.ts'
+import { labelCounts } from '../model/label-counts.ts'
+import type { Subset } from '../model/subset.ts'
+import { allLabels, type LabelValues, restrictRows, type TokenRows } from '../model/token-rows.ts'
 import type { Examples, TrainingSet } from '../model/training-set.ts'
 import { macroAucInterval, top1Interval } from './bootstrap.ts'
 
 /** Logits [rows × labels] of a model, uncalibrated. */
-export type Predict = (rows: readonly TokenSet[]) => Promise<ArrayLike<number>>
+export type Predict = (rows: TokenRows) => Promise<ArrayLike<number>>
 
 export type SubsetScore = {
   readonly subset: string
@@ -23,7 +23,7 @@ export type SubsetScore = {
 /** What the model saw and said: the input of calibration. */
 type SeenSubset = {
   readonly subset: Subset
-  readonly rows: readonly TokenSet[]
+  readonly rows: TokenRows
   /** [rows × labels] */
   readonly logits: ArrayLike<number>
 }
@@ -60,20 +60,21 @@ export const evaluateSubsets = async (
   const { seed, resamples, signal } = options
   const observations = examples.rows.length
   assert(observations > 0, 'a model is measured on observations')
-  const count = examples.labels.length / observations
-  const evaluated = options.evaluated ?? countedLabels(examples.labels, count, taskOf(options))
+  const labels = allLabels(examples.labels)
+  const count = labels.length / observations
+  const evaluated = options.evaluated ?? countedLabels(labels, count, taskOf(options))
   const scores: SubsetScore[] = []
   const seen: SeenSubset[] = []
   for (const subset of subsets) {
     signal?.throwIfAborted()
-    const rows = examples.rows.map((row) => restrict(row, subset))
+    const rows = restrictRows(examples.rows, subset)
     const logits = await predict(rows)
     seen.push({ subset, rows, logits })
     if (evaluated.length === 0) continue
     const interval =
       taskOf(options) === 'single-label'
-        ? top1Interval(logits, examples.labels, { count, seed, resamples })
-        : macroAucInterval(logits, examples.labels, { count, evaluated, seed, resamples })
+        ? top1Interval(logits, labels, { count, seed, resamples })
+        : macroAucInterval(logits, labels, { count, evaluated, seed, resamples })
     scores.push({ subset: subset.name, group: subset.group, ...interval })
   }
   return { observations, evaluated, scores, average: averageOf(scores), seen }
@@ -83,12 +84,10 @@ export const averageOf = (scores: readonly { readonly value: number }[]): number
   scores.reduce((sum, { value }) => sum + value, 0) / scores.length
 
 /** Those with both classes; of the single-label task those that occur. */
-const countedLabels = (labels: Float32Array, count: number, task: Task): readonly number[] => {
-  if (task === 'multi-label') return evaluatedLabels(labels, count)
-  return Array.from({ length: count }, (_, c) => c).filter((c) => {
-    for (let i = c; i < labels.length; i += count) if (labels[i] === 1) return true
-    return false
-  })
+const countedLabels = (labels: LabelValues, count: number, task: Task): readonly number[] => {
+  const { positive, negative } = labelCounts(labels, count)
+  const counts = (c: number): boolean => positive[c]! > 0 && (task === 'single-label' || negative[c]! > 0)
+  return Array.from({ length: count }, (_, c) => c).filter(counts)
 }
 
 /**

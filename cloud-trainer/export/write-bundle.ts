@@ -62,7 +62,7 @@ export const writeBundle = async (
   const { layout } = set
   const program = inferenceProgram(config, layout, weights)
   const model = encodeProgram(program)
-  const cases = selfTestRows(layout, set.validation.rows, standardSubsets(layout), {
+  const cases = selfTestRows(layout, [...set.validation.rows], standardSubsets(layout), {
     seed: options.seed,
     count: SELF_TESTS,
   })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import type { TokenRows } from '../model/token-rows.ts'
 import { difference, estimateOf, logitsOfMasks, metricOfMasks } from './games.ts'
 import { hiddenSlots, modalityPlayers, partPlayers, tokenPlayers } from './players.ts'
 
@@ -67,8 +68,8 @@ describe('what is shown and hidden as one', () => {
 describe('metric by mask', () => {
   const rows = [row(0, 0), row(0, 1), row(1, 1), row(1, 0)]
   /** Number of visible tokens plus a trifle that depends on the place in the batch. */
-  const predict = async (asked: readonly TokenSet[]) =>
-    asked.flatMap(({ hidden }, i) => {
+  const predict = async (asked: TokenRows) =>
+    [...asked].flatMap(({ hidden }, i) => {
       const shown = hidden.filter((bit) => bit === 0).length
       return [shown + i * 1e-9, -shown - i * 1e-9]
     })
@@ -79,7 +80,7 @@ describe('metric by mask', () => {
     const values = metricOfMasks({
       rows,
       predict: async (some) => {
-        asked.push(some.map(({ hidden }) => hidden.join('')))
+        asked.push(Array.from(some, ({ hidden }) => hidden.join('')))
         return predict(some)
       },
       score: (given) => {
@@ -137,7 +138,7 @@ test('logits by mask are those of the labels asked for, in whatever number of ma
     labels: [2, 0],
     predict: async (rows) => {
       sizes.push(rows.length)
-      return rows.flatMap(({ hidden }) => [hidden[0]!, 9, 10 * hidden[1]! + hidden[2]!])
+      return [...rows].flatMap(({ hidden }) => [hidden[0]!, 9, 10 * hidden[1]! + hidden[2]!])
     },
   })
   const masks = Array.from({ length: 1500 }, (_, i) => mask(i % 2, (i >> 1) % 2, 0))

@@ -2,10 +2,11 @@
 import type { TokenSet } from '#shared/tokens/layout.ts'
 import { percentileInterval } from '../metrics/percentile.ts'
 import { restrict } from '../model/subset.ts'
+import { pickRows, restrictRows, type TokenRows } from '../model/token-rows.ts'
 import type { Values } from './shapley.ts'
 
 /** Logits [rows × labels], row-major, uncalibrated. */
-export type Predict = (rows: readonly TokenSet[]) => Promise<ArrayLike<number>>
+export type Predict = (rows: TokenRows) => Promise<ArrayLike<number>>
 
 /**
  * A metric of logits [observations × labels], and the same on resamples of the observations. The draws must be the same
@@ -21,7 +22,7 @@ export type MaskValues = (masks: readonly Uint8Array[]) => Promise<readonly Valu
 
 /** The value, then its resamples. A mask is measured once, however often it is asked for. */
 export const metricOfMasks = (options: {
-  readonly rows: readonly TokenSet[]
+  readonly rows: TokenRows
   readonly predict: Predict
   readonly score: Score
   readonly signal?: AbortSignal
@@ -32,7 +33,7 @@ export const metricOfMasks = (options: {
   const known = new Map<string, Float64Array>()
   const measure = async (hidden: Uint8Array): Promise<Float64Array> => {
     signal?.throwIfAborted()
-    const seen = rows.map((row) => restrict(row, { hidden }))
+    const seen = restrictRows(rows, { hidden })
     const { value, resamples } = score(await answers(predict, seen))
     return Float64Array.of(value, ...resamples)
   }
@@ -52,16 +53,16 @@ export const metricOfMasks = (options: {
  * Logits of rows, in which those that show nothing share one answer: they are the same question, and answers of different
  * batches may differ in the last bit, which would break ties of a rank metric.
  */
-const answers = async (predict: Predict, rows: readonly TokenSet[]): Promise<ArrayLike<number>> => {
-  const isEmpty = rows.map(({ hidden }) => !hidden.includes(0))
+const answers = async (predict: Predict, rows: TokenRows): Promise<ArrayLike<number>> => {
+  const isEmpty = Array.from(rows, ({ hidden }) => !hidden.includes(0))
   const firstEmpty = isEmpty.indexOf(true)
   if (firstEmpty < 0) return predict(rows)
-  const asked = rows.flatMap((_, r) => (isEmpty[r] && r !== firstEmpty ? [] : [r]))
-  const given = Float64Array.from(await predict(asked.map((r) => rows[r]!)))
+  const asked = isEmpty.flatMap((empty, r) => (empty && r !== firstEmpty ? [] : [r]))
+  const given = Float64Array.from(await predict(pickRows(rows, asked)))
   const count = given.length / asked.length
   const place = new Map(asked.map((r, i) => [r, i]))
   const logits = new Float64Array(rows.length * count)
-  for (const r of rows.keys()) {
+  for (const r of isEmpty.keys()) {
     const from = place.get(isEmpty[r] ? firstEmpty : r)! * count
     logits.set(given.subarray(from, from + count), r * count)
   }

@@ -4,6 +4,7 @@ import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenSet } from '#shared/tokens/layout.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
+import type { TokenRows } from '../model/token-rows.ts'
 import { globalShapley, localShapley, tokenContributions } from './contributions.ts'
 import type { MaskValues } from './games.ts'
 import { partPlayers } from './players.ts'
@@ -67,8 +68,8 @@ describe('contributions', () => {
   })
 
   /** Logits of two labels: rain[3] and clay work together on the first; sand alone on the second. */
-  const predict = async (rows: readonly TokenSet[]) =>
-    rows.flatMap(({ hidden }) => {
+  const predict = async (rows: TokenRows) =>
+    [...rows].flatMap(({ hidden }) => {
       const shows = (name: string): boolean => hidden[layout.slots.findIndex((slot) => slot.name === name)] === 0
       return [
         -1 + (shows('climate.rain[3]') && shows('soil.clay') ? 2 : 0) + (shows('climate.t[0]') ? 0.5 : 0),

@@ -3,17 +3,18 @@ import { availableParallelism } from 'node:os'
 import { openThread } from '#shared/platform/thread.ts'
 import { assert } from '#shared/std/assert.ts'
 import { packInferenceBatch, type TensorFeed } from '#shared/tokens/batch.ts'
-import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import type { TokenLayout } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from './config.ts'
 import { placesOf, planInference, scatterRows } from './inference-batches.ts'
 import { buildInferenceGraph } from './inference-graph.ts'
+import { inMemory, type TokenRows } from './token-rows.ts'
 
 export type Predictor = AsyncDisposable & {
   /**
    * Logits [rows × labels], row-major, in the order of the rows. Calls may overlap.
    * Throws when a thread fails.
    */
-  readonly predict: (rows: readonly TokenSet[]) => Promise<Float32Array>
+  readonly predict: (rows: TokenRows) => Promise<Float32Array>
 }
 
 export type PredictorOptions = {
@@ -38,16 +39,16 @@ export const openPredictor = async (
   const workers = Array.from({ length: threads }, () =>
     openThread<PredictorRequest, Float32Array>(new URL('./predictor-worker.ts', import.meta.url), { model }),
   )
-  const predict = async (rows: readonly TokenSet[]): Promise<Float32Array> => {
+  const predict = async (rows: TokenRows): Promise<Float32Array> => {
     const logits = new Float32Array(rows.length * config.labels)
-    const places = rows.map(({ hidden }) => placesOf(config, layout, hidden))
+    const places = Array.from(rows, ({ hidden }) => placesOf(config, layout, hidden))
     const queue = planInference(config, places, limitBytes).values()
     const work = async (worker: (typeof workers)[number]): Promise<void> => {
       for (const batch of queue) {
         const feeds = packInferenceBatch(
           layout,
           config.mode,
-          batch.map((i) => rows[i]!),
+          batch.map((i) => inMemory(rows.at(i)!)),
         )
         const answer = await worker.ask(feeds, buffersOf(feeds))
         scatterRows(answer, batch, config.labels, logits)

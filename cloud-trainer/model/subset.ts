@@ -53,7 +53,10 @@ export const standardSubsets = (layout: TokenLayout): readonly Subset[] => {
 }
 
 /** The same observation with everything outside the subset hidden. Features are shared: hidden ones are never read. */
-export const restrict = ({ features, hidden }: TokenSet, subset: Pick<Subset, 'hidden'>): TokenSet => ({
-  features,
-  hidden: hidden.map((value, slot) => value | subset.hidden[slot]!),
+export const restrict = (row: TokenSet, subset: Pick<Subset, 'hidden'>): TokenSet => ({
+  // Those of a row on disk are not read before somebody needs them.
+  get features() {
+    return row.features
+  },
+  hidden: row.hidden.map((value, slot) => value | subset.hidden[slot]!),
 })

@@ -1,4 +1,6 @@
 import { taskOf } from '#shared/domain/task.ts'
+import { labelCounts } from '../model/label-counts.ts'
+import type { LabelValues } from '../model/token-rows.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 
 /**
@@ -16,24 +18,18 @@ export type LabelWeights = {
 }
 
 /** `labels`: [observations × count] of the training part: 1, 0, or NaN for unknown, which is not counted. */
-export const labelWeights = (labels: Float32Array, count: number): LabelWeights => {
-  const known = new Float64Array(count)
-  const positives = new Float64Array(count)
-  for (let i = 0; i < labels.length; i++) {
-    if (Number.isNaN(labels[i])) continue
-    known[i % count]!++
-    if (labels[i] === 1) positives[i % count]!++
-  }
+export const labelWeights = (labels: LabelValues, count: number): LabelWeights => {
+  const { positive: positives, negative: negatives } = labelCounts(labels, count)
   const positive = new Float32Array(count)
   const negative = new Float32Array(count)
   const learnable: number[] = []
   const unlearnable: number[] = []
   for (let c = 0; c < count; c++) {
-    if (positives[c] === 0 || positives[c] === known[c]) {
+    if (positives[c] === 0 || negatives[c] === 0) {
       unlearnable.push(c)
       continue
     }
-    const a = known[c]! / (positives[c]! + 1e-5)
+    const a = (positives[c]! + negatives[c]!) / (positives[c]! + 1e-5)
     positive[c] = a
     negative[c] = a / (a - 1)
     learnable.push(c)
@@ -45,15 +41,14 @@ export const labelWeights = (labels: Float32Array, count: number): LabelWeights 
  * The same of the single-label task, whose loss takes observations as they come: all weights are 0, and a class can be
  * learned when an observation of the training part is of it.
  */
-const classesSeen = (labels: Float32Array, count: number): LabelWeights => {
-  const seen = new Uint8Array(count)
-  for (let i = 0; i < labels.length; i++) if (labels[i] === 1) seen[i % count] = 1
-  const classes = Array.from(seen, (_, c) => c)
+const classesSeen = (labels: LabelValues, count: number): LabelWeights => {
+  const { positive } = labelCounts(labels, count)
+  const classes = Array.from(positive, (_, c) => c)
   return {
     positive: new Float32Array(count),
     negative: new Float32Array(count),
-    learnable: classes.filter((c) => seen[c] === 1),
-    unlearnable: classes.filter((c) => seen[c] === 0),
+    learnable: classes.filter((c) => positive[c]! > 0),
+    unlearnable: classes.filter((c) => positive[c] === 0),
   }
 }
 

@@ -4,7 +4,7 @@ import { assert } from '#shared/std/assert.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { openStrategy, refusalOf } from '../masking/strategy.ts'
-import { evaluatedLabels } from '../metrics/auc.ts'
+import { labelCounts } from '../model/label-counts.ts'
 import { initialWeights, parameterTable } from '../model/parameters.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 import { type LabelWeights, weightsFor } from './label-weights.ts'
@@ -97,24 +97,19 @@ const requireOneClass = ({ train, validation, test, labels }: TrainingSet): void
  * single-label task the classes that can be learned and occur there; Top-1 counts every observation all the same.
  */
 export const measurableLabels = (set: TrainingSet, { learnable }: LabelWeights): readonly number[] => {
-  const { validation, labels } = set
+  const { positive, negative } = labelCounts(set.validation.labels, set.labels.length)
   if (taskOf(set) === 'single-label') {
-    const classes = learnable.filter((c) => occurs(validation.labels, c, labels.length))
+    const classes = learnable.filter((c) => positive[c]! > 0)
     if (classes.length > 0) return classes
     throw new TrainingError('unusable-set', 'no class that can be learned occurs in the validation part', {
       hint: 'Give the validation part observations of the classes of the training part.',
     })
   }
-  const measurable = evaluatedLabels(validation.labels, labels.length).filter((c) => learnable.includes(c))
+  const measurable = learnable.filter((c) => positive[c]! > 0 && negative[c]! > 0)
   if (measurable.length > 0) return measurable
   throw new TrainingError(
     'unusable-set',
     'no label that can be learned has both a positive and a negative in the validation part',
     { hint: 'Label more observations, or give the validation part more of them.' },
   )
-}
-
-const occurs = (labels: Float32Array, label: number, count: number): boolean => {
-  for (let i = label; i < labels.length; i += count) if (labels[i] === 1) return true
-  return false
 }

@@ -1,6 +1,7 @@
 /** Examples in memory that all threads see: stored once, and only row numbers travel. */
 import { assert } from '#shared/std/assert.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import { allLabels } from '../model/token-rows.ts'
 import type { Examples } from '../model/training-set.ts'
 
 export type SharedExamples = {
@@ -22,11 +23,13 @@ export const shareExamples = (layout: TokenLayout, labels: number, examples: Exa
     hidden: new Uint8Array(new SharedArrayBuffer(count * layout.slots.length)),
     labels: sharedFloats(count * labels),
   }
-  for (const [i, { features, hidden }] of examples.rows.entries()) {
-    shared.features.set(features, i * layout.featureCount)
-    shared.hidden.set(hidden, i * layout.slots.length)
+  let at = 0
+  for (const { features, hidden } of examples.rows) {
+    shared.features.set(features, at * layout.featureCount)
+    shared.hidden.set(hidden, at * layout.slots.length)
+    at++
   }
-  shared.labels.set(examples.labels)
+  shared.labels.set(allLabels(examples.labels))
   return shared
 }
 

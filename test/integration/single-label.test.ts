@@ -11,7 +11,7 @@ import { compareModels } from '#cloud/gate.ts'
 import { top1 } from '#cloud/metrics/top1.ts'
 import { defaultModelConfig } from '#cloud/model/config.ts'
 import { restrict } from '#cloud/model/subset.ts'
-import type { TrainingSet } from '#cloud/model/training-set.ts'
+import type { MemorySet } from '#cloud/model/training-set.ts'
 import { type TrainedBundle, trainBundle } from '#cloud/train-bundle.ts'
 import { DEFAULT_TRAINING } from '#cloud/training/train.ts'
 import { startInference } from '#edge/inference/inference.ts'
@@ -59,7 +59,7 @@ const rawSet = (): RawSet => {
 }
 
 let folder: string
-let set: TrainingSet
+let set: MemorySet
 let made: TrainedBundle
 let bundle: BundleModel
 const raw = rawSet()

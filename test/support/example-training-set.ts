@@ -1,6 +1,6 @@
 /** Small training sets whose truth is known: labels follow hidden factors that each modality shows with its own noise. */
 
-import type { Examples, TrainingSet } from '#cloud/model/training-set.ts'
+import type { MemoryExamples, MemorySet } from '#cloud/model/training-set.ts'
 import { sha256Hex } from '#shared/bundle/hash.ts'
 import type { Task } from '#shared/domain/task.ts'
 import { randomStream } from '#shared/std/random.ts'
@@ -39,7 +39,7 @@ const layoutOf = (modalities: readonly ExampleModality[]): TokenLayout => {
 }
 
 /** One factor for each label; a label is present where its factor is above 0, a class where it is the largest. */
-const examplesOf = (options: ExampleSetOptions, part: 'train' | 'validation'): Examples => {
+const examplesOf = (options: ExampleSetOptions, part: 'train' | 'validation'): MemoryExamples => {
   const random = randomStream(options.seed, part)
   const count = options[part]
   const labels = new Float32Array(count * options.labels)
@@ -66,7 +66,7 @@ const examplesOf = (options: ExampleSetOptions, part: 'train' | 'validation'): E
 
 const second = (factors: readonly number[]): number => factors.toSorted((a, b) => b - a)[1]!
 
-export const exampleTrainingSet = (options: ExampleSetOptions): TrainingSet => ({
+export const exampleTrainingSet = (options: ExampleSetOptions): MemorySet => ({
   ...(options.task === undefined ? {} : { task: options.task }),
   specs: options.modalities.map(({ name, tokens }) => ({
     kind: 'tabular',

@@ -1,0 +1,46 @@
+/**
+ * The token sets and labels of many observations, by row number: in memory, or on disk and read whenever they are asked
+ * for. Whoever walks over them holds as many as it needs at once.
+ */
+import type { TokenSet } from '#shared/tokens/layout.ts'
+import { restrict, type Subset } from './subset.ts'
+
+/** An array of token sets is one. */
+export type TokenRows = {
+  readonly length: number
+  /**
+   * Undefined beyond the ends. A row on disk reads its `features` anew at each access: take them once, and keep them if
+   * need be.
+   */
+  readonly at: (row: number) => TokenSet | undefined
+  readonly [Symbol.iterator]: () => IterableIterator<TokenSet>
+}
+
+/** [rows × labels], row-major. A Float32Array is one; labels on disk are read anew at each call. */
+export type LabelValues = {
+  readonly length: number
+  readonly subarray: (from: number, to: number) => Float32Array
+}
+
+/** All of them, in memory. */
+export const allLabels = (labels: LabelValues): Float32Array => labels.subarray(0, labels.length)
+
+/** The row with its features, read once. */
+export const inMemory = ({ features, hidden }: TokenSet): TokenSet => ({ features, hidden })
+
+/** Rows that are made when they are asked for. */
+const lazyRows = (length: number, row: (row: number) => TokenSet): TokenRows => ({
+  length,
+  at: (i) => (i >= 0 && i < length ? row(i) : undefined),
+  *[Symbol.iterator]() {
+    for (let i = 0; i < length; i++) yield row(i)
+  },
+})
+
+/** Rows by number: in another order, or fewer. */
+export const pickRows = (rows: TokenRows, picked: readonly number[]): TokenRows =>
+  lazyRows(picked.length, (i) => rows.at(picked[i]!)!)
+
+/** All rows through a subset. */
+export const restrictRows = (rows: TokenRows, subset: Pick<Subset, 'hidden'>): TokenRows =>
+  lazyRows(rows.length, (i) => restrict(rows.at(i)!, subset))
