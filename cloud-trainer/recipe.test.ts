@@ -32,7 +32,7 @@ test.each<[string, Recipe['strategy']]>([
 
 test.each([
   ['--strategy uniform --kappa 5', '--kappa is no parameter of "uniform", but of miam, beta-hypercube'],
-  ['--rate 0.5', '--rate is no parameter of "miam", but of constant, dropout, opm'],
+  ['--rate 0.5', '--rate is no parameter of "miam", but of constant, dropout, leaning-dropout, opm'],
   ['--strategy beta-hypercube --smoothing 0.5', '--smoothing is no parameter'],
   ['--strategy luck', '--strategy: '],
   ['--corner-mass 0.6', '--corner-mass: '],

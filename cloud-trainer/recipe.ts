@@ -14,6 +14,8 @@ const cornerMass = z
   .exactOptional()
 const rate = z.number().min(0).max(1).exactOptional()
 const exponent = z.number().nonnegative().exactOptional()
+const smoothing = z.number().min(0).lt(1).exactOptional()
+const draws = z.enum(['batch', 'observation']).exactOptional()
 
 const strategySchema = z.discriminatedUnion('name', [
   z.object({
@@ -22,19 +24,31 @@ const strategySchema = z.discriminatedUnion('name', [
     lambdaScore: exponent,
     lambdaSpeed: exponent,
     cornerMass,
-    smoothing: z.number().min(0).lt(1).exactOptional(),
+    smoothing,
+    draws,
   }),
-  z.object({ name: z.literal('beta-hypercube'), kappa, cornerMass }),
-  z.object({ name: z.literal('uniform-hypercube') }),
-  z.object({ name: z.literal('uniform') }),
+  z.object({ name: z.literal('beta-hypercube'), kappa, cornerMass, draws }),
+  z.object({ name: z.literal('uniform-hypercube'), draws }),
+  z.object({ name: z.literal('uniform'), draws }),
   z.object({ name: z.literal('constant'), rate }),
-  z.object({ name: z.literal('dirichlet'), alpha: z.number().positive().exactOptional() }),
-  z.object({ name: z.literal('dropout'), rate }),
-  z.object({ name: z.literal('opm'), rate, lambda: exponent }),
+  z.object({ name: z.literal('dirichlet'), alpha: z.number().positive().exactOptional(), draws }),
+  z.object({ name: z.literal('dropout'), rate, draws }),
+  z.object({
+    name: z.literal('leaning-dropout'),
+    rate,
+    lambdaScore: exponent,
+    lambdaSpeed: exponent,
+    smoothing,
+    draws,
+  }),
+  z.object({ name: z.literal('opm'), rate, lambda: exponent, draws }),
   z.object({ name: z.literal('none') }),
 ])
 
 const size = z.int().positive()
+
+/** Epochs after which the whole input is answered well enough to learn from (SWI, `docs/results/beyond`). */
+const DISTILL_AFTER = 5
 
 export const recipeSchema = z.object({
   model: z.object({
@@ -59,6 +73,7 @@ export const recipeSchema = z.object({
   select: z.enum(['last', 'best']),
   workers: size,
   resamples: z.int().nonnegative(),
+  distillation: z.object({ share: z.number().gt(0).max(1), after: size }).exactOptional(),
 })
 
 export type Recipe = z.infer<typeof recipeSchema>
@@ -73,6 +88,7 @@ export const STRATEGY_OPTIONS = [
   'rate',
   'alpha',
   'lambda-opm',
+  'draws',
 ] as const
 
 type StrategyName = Recipe['strategy']['name']
@@ -86,14 +102,22 @@ const STRATEGY_PARAMETERS = {
     'lambda-speed': 'lambdaSpeed',
     'corner-mass': 'cornerMass',
     smoothing: 'smoothing',
+    draws: 'draws',
   },
-  'beta-hypercube': { kappa: 'kappa', 'corner-mass': 'cornerMass' },
-  'uniform-hypercube': {},
-  uniform: {},
+  'beta-hypercube': { kappa: 'kappa', 'corner-mass': 'cornerMass', draws: 'draws' },
+  'uniform-hypercube': { draws: 'draws' },
+  uniform: { draws: 'draws' },
   constant: { rate: 'rate' },
-  dirichlet: { alpha: 'alpha' },
-  dropout: { rate: 'rate' },
-  opm: { rate: 'rate', 'lambda-opm': 'lambda' },
+  dirichlet: { alpha: 'alpha', draws: 'draws' },
+  dropout: { rate: 'rate', draws: 'draws' },
+  'leaning-dropout': {
+    rate: 'rate',
+    'lambda-score': 'lambdaScore',
+    'lambda-speed': 'lambdaSpeed',
+    smoothing: 'smoothing',
+    draws: 'draws',
+  },
+  opm: { rate: 'rate', 'lambda-opm': 'lambda', draws: 'draws' },
   none: {},
 } as const satisfies { readonly [Name in StrategyName]: Readonly<Partial<Record<StrategyOption, string>>> }
 
@@ -109,6 +133,7 @@ export const RECIPE_OPTIONS = {
   rate: realNumber({ least: 0, most: 1 }).optional(),
   alpha: realNumber({ above: 0 }).optional(),
   'lambda-opm': realNumber({ least: 0 }).optional(),
+  draws: z.enum(['batch', 'observation']).optional(),
   'mask-mode': z.enum(['drop', 'replace']).default('drop'),
   seed: wholeNumber({ least: 0 }).default(1),
   epochs: wholeNumber({ least: 1 }).default(DEFAULT_TRAINING.epochs),
@@ -123,6 +148,8 @@ export const RECIPE_OPTIONS = {
   heads: wholeNumber({ least: 1, most: 64 }).default(8),
   dropout: realNumber({ least: 0, most: 0.9 }).default(0),
   'feed-forward': wholeNumber({ least: 1, most: 16384 }).optional(),
+  distill: realNumber({ least: 0, most: 1 }).default(0),
+  'distill-after': wholeNumber({ least: 1 }).optional(),
   workers: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
   resamples: wholeNumber({ least: 0, most: 10_000 }).default(200),
 } as const
@@ -131,16 +158,18 @@ export type RecipeValues = z.output<z.ZodObject<typeof RECIPE_OPTIONS>>
 
 export const RECIPE_HELP = `
   --strategy NAME      how inputs are hidden in training: miam (default), beta-hypercube, uniform-hypercube, uniform,
-                       constant, dirichlet, dropout, opm or none
+                       constant, dirichlet, dropout, leaning-dropout, opm or none
   --kappa N            of miam and beta-hypercube: how sharp the corners are (default 10)
   --corner-mass P      of the same: weight of "all visible" and of "all hidden", each (default 0.25, at most 0.5)
-  --lambda-score N     of miam: weight of the score imbalance (default 1)
-  --lambda-speed N     of miam: weight of the speed imbalance (default 1)
-  --smoothing A        of miam: share of the past in the scores it looks at (default 0, at most 0.99)
+  --lambda-score N     of miam and leaning-dropout: weight of the score imbalance (default 1)
+  --lambda-speed N     of the same: weight of the speed imbalance (default 1)
+  --smoothing A        of the same: share of the past in the scores they look at (default 0, at most 0.99)
   --rate P             of constant: probability that a token is hidden (default 0.75); of dropout: that a modality is
-                       (default 0.1); of opm: the same before scores, and what they scale after (default 0.5)
+                       (default 0.1); of opm: the same before scores, and what they scale after (default 0.5); of
+                       leaning-dropout: that a balanced modality is (default 0.5)
   --alpha A            of dirichlet (default 1)
   --lambda-opm N       of opm: how far the rate rises for a strong modality, to rate · (1 + N) (default 0.5)
+  --draws WHOSE        of all that draw: one set of probabilities for each batch (default) or for each observation
   --mask-mode MODE     drop (default): hidden tokens leave the sequence; replace: a learned vector stands in
   --seed N             of everything random (default 1)
   --epochs N           (default ${DEFAULT_TRAINING.epochs})
@@ -155,6 +184,8 @@ export const RECIPE_HELP = `
   --heads N            (default 8)
   --feed-forward N     (default four times the width)
   --dropout P          share of attention and of each residual branch that a training step drops (default 0)
+  --distill A          share of the model's own answer to the whole input in what it learns from masked ones (default 0)
+  --distill-after N    epochs before the first such answers (default 5)
   --workers N          threads (default: all cores); equal bits need an equal number
   --resamples N        of the bootstrap behind the intervals (default 200)`
 
@@ -198,7 +229,15 @@ export const recipeOf = (values: RecipeValues): Recipe => {
     select: values.select,
     workers: values.workers,
     resamples: values.resamples,
+    ...distillationOf(values),
   }
+}
+
+/** Left out when there is none: recipes are compared, and older ones have none. */
+const distillationOf = ({ distill, 'distill-after': after }: RecipeValues): Pick<Recipe, 'distillation'> => {
+  if (distill > 0) return { distillation: { share: distill, after: after ?? DISTILL_AFTER } }
+  if (after !== undefined) throw new UsageError('--distill-after does nothing without --distill')
+  return {}
 }
 
 /** Multi-label is left out, as `ModelConfig` wants it. */

@@ -1,7 +1,7 @@
 /**
  * How tokens are hidden in training: a strategy is a law for p, the probabilities by modality that a token is
  * hidden (0 = all visible, 1 = all hidden). Everything else of training is the same for all strategies. One p is
- * drawn for each batch and shared by its observations; `token-mask.ts` turns it into masks.
+ * drawn for each batch and shared by its observations, unless each is to have its own; `token-mask.ts` turns it into masks.
  */
 import { assert } from '#shared/std/assert.ts'
 import type { Random } from '#shared/std/random.ts'
@@ -10,7 +10,12 @@ import { type Imbalance, NO_SCORES, type ScoreHistory, withScores } from './imba
 import { lawOf } from './laws.ts'
 
 /** Defaults are in `laws.ts`; what a run used is in its record. */
-export type StrategyOptions =
+export type StrategyOptions = StrategyLaw & {
+  /** Who shares a p: a batch (when absent, and left out of records then), or every observation draws its own. */
+  readonly draws?: 'batch' | 'observation'
+}
+
+type StrategyLaw =
   /** Imbalance-aware masking: the Beta hypercube leant against strong and idle modalities. */
   | {
       readonly name: 'miam'
@@ -36,6 +41,14 @@ export type StrategyOptions =
   | { readonly name: 'dirichlet'; readonly alpha?: number }
   /** Modality dropout (Neverova et al. 2016): each modality is hidden as a whole, with probability `rate`. */
   | { readonly name: 'dropout'; readonly rate?: number }
+  /** Modality dropout leant like MIAM: the odds of hiding modality m are rate / (1 − rate) · w_m. */
+  | {
+      readonly name: 'leaning-dropout'
+      readonly rate?: number
+      readonly lambdaScore?: number
+      readonly lambdaSpeed?: number
+      readonly smoothing?: number
+    }
   /** Strong modalities are hidden as a whole (Wei et al. 2024): q_base is `rate`, λ_o `lambda`. */
   | { readonly name: 'opm'; readonly rate?: number; readonly lambda?: number }
   | { readonly name: 'none' }
@@ -43,11 +56,13 @@ export type StrategyOptions =
 export type MaskingStrategy = {
   /** Its name and every parameter with its value, defaults included; for the record of the run. */
   readonly parameters: Readonly<Record<string, string | number>>
-  /** p by modality, for one batch. */
+  /** One p, by modality. */
   readonly draw: (random: Random) => readonly number[]
+  /** p by modality for each of the observations of one batch. */
+  readonly drawFor: (observations: number, random: Random) => readonly (readonly number[])[]
   /** To be told the scores s_m (fractions) after each epoch, before the next batch is drawn. */
   readonly scored: (scores: readonly number[]) => void
-  /** What leans the batches drawn now; null for every strategy but MIAM. */
+  /** What leans the batches drawn now; null for strategies that don't lean by w. */
   readonly imbalance: () => Imbalance | null
   /** All that it remembers, as plain data: `openStrategy` with it continues exactly. */
   readonly state: () => ScoreHistory
@@ -80,11 +95,16 @@ export const openStrategy = (
   const refusal = refusalOf(options, tokens.length)
   assert(refusal === null, refusal ?? '')
   const { parameters, smoothing, after } = lawOf(options, tokens)
+  const { draws = 'batch' } = options
   let history = state
   let law = after(history)
   return {
-    parameters,
+    parameters: draws === 'batch' ? parameters : { ...parameters, draws },
     draw: (random) => law.draw(random),
+    drawFor: (observations, random) => {
+      if (draws === 'observation') return Array.from({ length: observations }, () => law.draw(random))
+      return new Array<readonly number[]>(observations).fill(law.draw(random))
+    },
     scored: (scores) => {
       assert(scores.length === tokens.length, 'one score for each modality', { scores, modalities: tokens.length })
       history = withScores(history, scores, smoothing)

@@ -189,7 +189,7 @@ describe('only the third modality of GeoPlant has visible tokens', () => {
     const modalityOf = Uint16Array.from(GEOPLANT.flatMap((count, m) => new Array<number>(count).fill(m)))
     const random = randomStream(8, 'token by token')
     const isOnlyThird = range(6_000).map(() => {
-      const hidden = drawTokenMasks(strategy.draw(random), modalityOf, [new Uint8Array(350)], random.uniform)
+      const hidden = drawTokenMasks(strategy.drawFor(1, random), modalityOf, [new Uint8Array(350)], random.uniform)
       return !hidden.subarray(0, 250).includes(0) && hidden.subarray(250).includes(0)
     })
     expectShare(isOnlyThird, expectation(example(3), ONLY_THIRD))
@@ -241,7 +241,7 @@ test('with one token each, Constant and dropout of equal rates are one law', () 
     const strategy = openStrategy({ name, rate }, [1, 1])
     const random = randomStream(2, name)
     const hidden = range(draws).map(() =>
-      drawTokenMasks(strategy.draw(random), modalityOf, [new Uint8Array(2)], random.uniform).join(''),
+      drawTokenMasks(strategy.drawFor(1, random), modalityOf, [new Uint8Array(2)], random.uniform).join(''),
     )
     for (const [pattern, probability] of [
       ['11', rate ** 2],

@@ -10,7 +10,12 @@ const none = (rows: number, slots: number): readonly Uint8Array[] =>
 test('a token is hidden with the probability of its modality, never at 0 and always at 1', () => {
   const modalityOf = Uint16Array.of(0, 0, 1, 1, 2)
   const rows = 4_000
-  const hidden = drawTokenMasks([0, 0.3, 1], modalityOf, none(rows, 5), randomStream(1, 'tokens').uniform)
+  const hidden = drawTokenMasks(
+    range(rows).map(() => [0, 0.3, 1]),
+    modalityOf,
+    none(rows, 5),
+    randomStream(1, 'tokens').uniform,
+  )
   const share = (slot: number): number => hidden.filter((_, i) => i % 5 === slot).reduce((sum, h) => sum + h, 0) / rows
   expect([share(0), share(1), share(4)]).toEqual([0, 0, 1])
   for (const slot of [2, 3]) expect(Math.abs(share(slot) - 0.3)).toBeLessThan(5 * Math.sqrt((0.3 * 0.7) / rows))
@@ -23,7 +28,12 @@ test('what is missing is hidden whatever is drawn, and does not move the draws o
   const modalityOf = Uint16Array.of(0, 1, 1)
   const missing = [Uint8Array.of(1, 0, 0), Uint8Array.of(0, 1, 1)]
   const draw = (gone: readonly Uint8Array[]) =>
-    drawTokenMasks([0.5, 0.5], modalityOf, gone, randomStream(4, 'tokens').uniform)
+    drawTokenMasks(
+      gone.map(() => [0.5, 0.5]),
+      modalityOf,
+      gone,
+      randomStream(4, 'tokens').uniform,
+    )
   const free = draw(none(2, 3))
   const bound = draw(missing)
   const gone = missing.flatMap((row) => [...row])
@@ -40,7 +50,12 @@ test('the hidden share of a modality varies between batches as p does: by 0.417,
   const random = randomStream(9, 'batches')
   const shares = range(batches).map(() => {
     const p = strategy.draw(random)
-    const hidden = drawTokenMasks(p, new Uint16Array(tokens), none(batch, tokens), random.uniform)
+    const hidden = drawTokenMasks(
+      range(batch).map(() => p),
+      new Uint16Array(tokens),
+      none(batch, tokens),
+      random.uniform,
+    )
     return hidden.reduce((sum, h) => sum + h, 0) / (batch * tokens)
   })
   expectVariance(shares, 1 / 2, ofP + within / (batch * tokens))

@@ -6,10 +6,10 @@ import type { Uniform } from '#shared/std/random.ts'
  * are missing (1 in `missing`), or else with the probability of its modality, independently. One uniform is drawn
  * for every slot, missing or not, so the numbers that follow don't depend on what is missing. No observation is
  * made to keep a token.
- * probabilities: by modality. modalityOf: by slot.
+ * probabilities: for each observation, by modality. modalityOf: by slot.
  */
 export const drawTokenMasks = (
-  probabilities: readonly number[],
+  probabilities: readonly (readonly number[])[],
   modalityOf: Uint16Array,
   missing: readonly Uint8Array[],
   uniform: Uniform,
@@ -17,9 +17,10 @@ export const drawTokenMasks = (
   const slots = modalityOf.length
   const hidden = new Uint8Array(missing.length * slots)
   let i = 0
-  for (const gone of missing) {
+  for (const [row, gone] of missing.entries()) {
+    const p = probabilities[row]!
     for (let slot = 0; slot < slots; slot++) {
-      const isDrawn = uniform() < probabilities[modalityOf[slot]!]!
+      const isDrawn = uniform() < p[modalityOf[slot]!]!
       hidden[i++] = isDrawn || gone[slot] === 1 ? 1 : 0
     }
   }

@@ -9,7 +9,7 @@ import { type NoiseSeed, noiseKeys } from './noise.ts'
 export type TrainingBatch = {
   /** `hidden` holds what is missing and what this step's mask hides. */
   readonly rows: readonly TokenSet[]
-  /** [observations × labels]: 1, 0, or NaN for unknown. */
+  /** [observations × labels]: 1, 0, a probability between them, or NaN for unknown. */
   readonly labels: Float32Array
   /** [labels]: weight of a label that is 1, and of one that is 0. The single-label task weighs nothing. */
   readonly positiveWeight: Float32Array
@@ -133,10 +133,10 @@ const replaceFeeds = (layout: TokenLayout, rows: readonly TokenSet[], packed: Pa
 const assertFilled = (labels: number, count: number, { labels: given }: TrainingBatch): void =>
   assert(given.length === count * labels, 'labels fill the batch', { labels, count, given: given.length })
 
-/** 1 for the class of each observation; all 0 when it is unknown. */
+/** 1 for the class of each observation, or a probability for each; all 0 when it is unknown. */
 const classFeeds = (labels: number, count: number, batch: TrainingBatch): Feeds => {
   assertFilled(labels, count, batch)
-  return { target: { data: batch.labels.map((y) => (y === 1 ? 1 : 0)), shape: [count, labels] } }
+  return { target: { data: batch.labels.map((y) => (y > 0 ? y : 0)), shape: [count, labels] } }
 }
 
 /** Weights of the two terms of the loss; both 0 for an unknown label. */

@@ -3,6 +3,7 @@
  * gradients are summed in the order of the threads: an equal number of threads gives equal bits. A thread that
  * fails fails the run; another division would change the bits.
  */
+import { taskOf } from '#shared/domain/task.ts'
 import { openThread } from '#shared/platform/thread.ts'
 import { assert } from '#shared/std/assert.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
@@ -14,6 +15,7 @@ import { buildTrainingGraph } from '../model/training-graph.ts'
 import type { LabelWeights } from './label-weights.ts'
 import type { CrewAnswer, CrewData, CrewRequest, StepDraw } from './requests.ts'
 import { missingAt, type SharedExamples } from './shared-examples.ts'
+import { softTargets } from './soft-targets.ts'
 import { deal } from './split.ts'
 
 export type Crew = AsyncDisposable & {
@@ -30,6 +32,11 @@ export type Crew = AsyncDisposable & {
   ) => Promise<{ readonly loss: number; readonly gradient: Float32Array }>
   /** Logits [validation rows × labels] at `weights`, for each subset ([slots], 1 = hidden). */
   readonly logits: (weights: Float32Array, subsets: readonly Uint8Array[]) => Promise<readonly Float32Array[]>
+  /**
+   * From now on the loss takes the answers at `weights` to the whole input for such a share of the labels. Only of a
+   * crew that was opened for it.
+   */
+  readonly teach: (weights: Float32Array, share: number) => Promise<void>
 }
 
 export type CrewOptions = {
@@ -39,6 +46,8 @@ export type CrewOptions = {
   readonly validation: SharedExamples
   readonly labelWeights: LabelWeights
   readonly workers: number
+  /** Its labels are to be taught; that takes their memory once more. */
+  readonly isTaught?: boolean
   /** Memory of one run in each thread, above which a share is computed in parts. */
   readonly limitBytes?: number
 }
@@ -64,11 +73,13 @@ export const openCrew = ({
   assert(Number.isInteger(workers) && workers > 0, 'at least one worker trains', { workers })
   const { total } = parameterTable(config, layout)
   const { bytes, gradientOutputs } = buildTrainingGraph(config, layout)
+  const { isTaught = false } = options
   const common: Omit<CrewData, 'gradient'> = {
     config,
     layout,
     train,
     validation,
+    targets: isTaught ? sharedFloats(train.labels.length) : train.labels,
     positiveWeight: labelWeights.positive,
     negativeWeight: labelWeights.negative,
     weights: sharedFloats(total),
@@ -84,6 +95,7 @@ export const openCrew = ({
     return { gradient, ask: openThread<CrewRequest, CrewAnswer>(entry, data) }
   })
   const sum = new Float32Array(total)
+  if (isTaught) common.targets.set(train.labels)
 
   const gradient: Crew['gradient'] = async (weights, rows, hidden, draw) => {
     common.weights.set(weights)
@@ -113,16 +125,21 @@ export const openCrew = ({
     return { loss, gradient: sum }
   }
 
-  const logits: Crew['logits'] = async (weights, subsets) => {
+  const answers = async (
+    weights: Float32Array,
+    part: 'train' | 'validation',
+    subsets: readonly Uint8Array[],
+  ): Promise<readonly Float32Array[]> => {
     common.weights.set(weights)
-    const results = subsets.map(() => new Float32Array(validation.count * config.labels))
+    const examples = common[part]
+    const results = subsets.map(() => new Float32Array(examples.count * config.labels))
     const tasks = subsets.flatMap((subset, s) =>
-      planInference(config, visiblePlaces(config, layout, validation, subset)).map((rows) => ({ rows, subset, s })),
+      planInference(config, visiblePlaces(config, layout, examples, subset)).map((rows) => ({ rows, subset, s })),
     )
     const queue = tasks.values()
     const work = async ({ ask }: (typeof members)[number]): Promise<void> => {
       for (const { rows, subset, s } of queue) {
-        const answer = await ask.ask({ kind: 'logits', rows, subset })
+        const answer = await ask.ask({ kind: 'logits', part, rows, subset })
         if ('logits' in answer) scatterRows(answer.logits, rows, config.labels, results[s]!)
       }
     }
@@ -130,9 +147,16 @@ export const openCrew = ({
     return results
   }
 
+  const teach: Crew['teach'] = async (weights, share) => {
+    assert(isTaught, 'the crew was opened to be taught')
+    const [whole] = await answers(weights, 'train', [new Uint8Array(layout.slots.length)])
+    common.targets.set(softTargets(train.labels, whole!, labelWeights, share, taskOf(config)))
+  }
+
   return {
     gradient,
-    logits,
+    logits: (weights, subsets) => answers(weights, 'validation', subsets),
+    teach,
     [Symbol.asyncDispose]: async () => {
       await Promise.all(members.map(({ ask }) => ask.close()))
     },

@@ -26,6 +26,7 @@ export const planOf = (options: TrainOptions): RunPlan => {
     set: set.labels.length,
   })
   assert(taskOf(config) === taskOf(set), 'the model has the task of the set', { model: config.task, set: set.task })
+  const { distillation } = options
   const count = set.train.rows.length
   const tokens = tokensByModality(set.layout)
   const refusal = refusalOf(strategy, tokens.length)
@@ -45,6 +46,7 @@ export const planOf = (options: TrainOptions): RunPlan => {
       weightDecay,
       warmupSteps,
       startFrom: startFrom && hashOfWeights(startFrom),
+      ...(distillation === undefined ? {} : { distillation }),
     },
     engine: thisEngine(workers),
     strategy,

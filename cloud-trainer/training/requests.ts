@@ -12,6 +12,8 @@ export type CrewData = {
   readonly layout: TokenLayout
   readonly train: SharedExamples
   readonly validation: SharedExamples
+  /** Shared: what the loss takes for the labels of the training part, [rows × labels]. */
+  readonly targets: Float32Array
   readonly positiveWeight: Float32Array
   readonly negativeWeight: Float32Array
   /** Shared: what every request computes with. */
@@ -38,7 +40,8 @@ export type CrewRequest =
     }
   | {
       readonly kind: 'logits'
-      /** Rows of the validation part, seen through a subset ([slots], 1 = hidden). */
+      readonly part: 'train' | 'validation'
+      /** Rows of that part, seen through a subset ([slots], 1 = hidden). */
       readonly rows: readonly number[]
       readonly subset: Uint8Array
     }

@@ -19,6 +19,8 @@ export type Run = {
   readonly notes: string[]
   optimizer: OptimizerState
   best: { readonly epoch: number; readonly score: number; readonly weights: Float32Array } | null
+  /** Weights whose answers are part of this epoch's targets; null while there are none. */
+  teacher: Float32Array | null
   epoch: EpochInProgress
 }
 
@@ -69,6 +71,7 @@ export const startRun = (plan: RunPlan, weights: Float32Array): Run => {
     notes: [],
     optimizer: startOptimizer(weights),
     best: null,
+    teacher: null,
     epoch: startEpoch(streams, plan.count),
   }
 }
@@ -132,7 +135,9 @@ export const toCheckpoint = (plan: RunPlan, run: Run): Pick<Checkpoint, 'header'
     best: run.best && { epoch: run.best.epoch, score: run.best.score },
     notes: run.notes,
   }
-  return { header, arrays: { y, z: fast, v, ...(run.best ? { best: run.best.weights } : {}) } }
+  const { best, teacher } = run
+  const optional = { ...(best ? { best: best.weights } : {}), ...(teacher ? { teacher } : {}) }
+  return { header, arrays: { y, z: fast, v, ...optional } }
 }
 
 const parametersOf = ({ specs }: ParameterTable): Header['parameters'] =>
@@ -164,6 +169,7 @@ export const fromCheckpoint = (plan: RunPlan, { header, arrays }: Checkpoint): R
     notes: [...new Set([...notes, ...differences(engine, plan.engine)])],
     optimizer: { y: arrays.y!, z: arrays.z!, v: arrays.v!, ...optimizer },
     best: best && { ...best, weights: arrays.best! },
+    teacher: arrays.teacher ?? null,
     epoch: { ...startEpoch(resumed, plan.count), ...epoch },
   }
 }

@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import { sha256Hex } from '#shared/bundle/hash.ts'
 import { installedRuntimeVersion } from '#shared/platform/ort-version.ts'
 import type { ModelConfig } from '../model/config.ts'
+import type { Distillation } from './soft-targets.ts'
 
 export type RunSettings = {
   /** Hash of the set. */
@@ -16,6 +17,8 @@ export type RunSettings = {
   readonly warmupSteps: number
   /** Hash of the weights that the run starts from; null for random ones. */
   readonly startFrom: string | null
+  /** Left out when there is none. */
+  readonly distillation?: Distillation
 }
 
 /** What changes the last bits of a result but not what is computed. */

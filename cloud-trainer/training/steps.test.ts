@@ -46,7 +46,7 @@ test('one p is drawn for each batch of training and shared by its observations, 
     seen.push(Array.from(rows, (_, i) => meanOf([...hidden.subarray(i * slots, i * slots + TOKENS)])))
     return { loss: 0, gradient: new Float32Array(weights.length) }
   }
-  const crew: Crew = { gradient, logits: async () => [], [Symbol.asyncDispose]: async () => {} }
+  const crew: Crew = { gradient, logits: async () => [], teach: async () => {}, [Symbol.asyncDispose]: async () => {} }
   for (const step of range(BATCHES)) {
     if (step % 4 === 0 && step > 0) run.epoch = startEpoch(run.streams, plan.count)
     await takeStep(crew, run, plan, set, examples, 4)

@@ -38,7 +38,7 @@ export const takeStep = async (
   const { epoch, streams, strategy } = run
   const rows = batchRows(epoch.order, epoch.steps, stepsPerEpoch)
   const hidden = drawTokenMasks(
-    strategy.draw(streams.masks),
+    strategy.drawFor(rows.length, streams.masks),
     Uint16Array.from(layout.slots, ({ modality }) => modality),
     Array.from(rows, (row) => missingAt(examples, layout, row)),
     streams.tokens.uniform,
@@ -91,6 +91,8 @@ export const endEpoch = async (
   run.records.push(record)
   if (run.best === null || selection > run.best.score) run.best = { epoch, score: selection, weights }
   run.strategy.scored(single)
+  const { distillation } = plan.settings
+  if (distillation !== undefined && epoch >= distillation.after) run.teacher = weights
   run.epoch = startEpoch(run.streams, plan.count)
   return record
 }

@@ -27,7 +27,7 @@ const inference: Promise<ModelSession> = openSession(data.inferenceModel, { thre
 const labelsOf = (rows: readonly number[]): Float32Array => {
   const labels = new Float32Array(rows.length * config.labels)
   for (const [at, row] of rows.entries()) {
-    labels.set(data.train.labels.subarray(row * config.labels, (row + 1) * config.labels), at * config.labels)
+    labels.set(data.targets.subarray(row * config.labels, (row + 1) * config.labels), at * config.labels)
   }
   return labels
 }
@@ -71,8 +71,8 @@ const gradient = async (request: Extract<CrewRequest, { kind: 'gradient' }>): Pr
   return { loss }
 }
 
-const logits = async ({ rows, subset }: Extract<CrewRequest, { kind: 'logits' }>): Promise<CrewAnswer> => {
-  const sets = rows.map((row) => rowThrough(data.validation, layout, row, subset))
+const logits = async ({ part, rows, subset }: Extract<CrewRequest, { kind: 'logits' }>): Promise<CrewAnswer> => {
+  const sets = rows.map((row) => rowThrough(data[part], layout, row, subset))
   const feeds: Record<string, Feed> = { ...parameters, ...packInferenceBatch(layout, config.mode, sets) }
   const outputs = await (await inference).run(feeds)
   return { logits: outputs.logits!.data }
