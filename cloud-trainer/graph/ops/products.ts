@@ -1,6 +1,7 @@
 /** Matrix products. */
 import { matrixProduct, type NdArray, transposed, zip } from '../array.ts'
 import { type Attributes, flagOf, numberOf } from '../attributes.ts'
+import { roundHalfEven } from '../round.ts'
 import { broadcastShapes, refuse, type Shape, showShape } from '../shape.ts'
 import type { Op, Value } from '../types.ts'
 import { expectType, floats } from './infer.ts'
@@ -40,13 +41,6 @@ const batched = {
 
 /** To float32, as the runtime rounds after each step. */
 const f32 = Math.fround
-
-/** Half-way cases go to the even neighbour. */
-const roundHalfEven = (x: number): number => {
-  const below = Math.floor(x)
-  if (x - below !== 0.5) return Math.round(x)
-  return below % 2 === 0 ? below : below + 1
-}
 
 const clamp = (x: number): number => Math.min(255, Math.max(0, x))
 
