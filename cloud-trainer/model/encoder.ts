@@ -97,8 +97,8 @@ const block = (
   })
 }
 
-/** Rows [N, width] → one row for each observation [batch, width]. `noise`: of a training graph with dropout. */
-export const encode = (
+/** Rows [N, width] → what the last block gives for each row that is read: all of them, or one of an observation. */
+export const encodeRows = (
   tokens: Tensor,
   view: TokenView,
   weights: Weights,
@@ -110,6 +110,18 @@ export const encode = (
     const own: Weights = (name) => weights(`layer.${i}.${name}`)
     x = within(x.graph, `layer.${i}`, () => block(x, view, own, config, { layer: i, noise }))
   }
+  return x
+}
+
+/** Rows [N, width] → one row for each observation [batch, width]. `noise`: of a training graph with dropout. */
+export const encode = (
+  tokens: Tensor,
+  view: TokenView,
+  weights: Weights,
+  config: ModelConfig,
+  noise: Noise | null = null,
+): Tensor => {
+  const x = encodeRows(tokens, view, weights, config, noise)
   return view.read ? x : mean(view.spread(x), [1], { keep: false })
 }
 

@@ -73,7 +73,7 @@ const layer = ({ width, feedForward }: ModelConfig, i: number): Entry[] => [
  * `identity` has a row per slot. In drop mode one more follows, which is the CLS token: it has no
  * content, so its identity is all it is. In replace mode `mask` is the content of every hidden token.
  */
-const entries = (config: ModelConfig, layout: TokenLayout): Entry[] => {
+const encoder = (config: ModelConfig, layout: TokenLayout): Entry[] => {
   assertConfig(config)
   const { width, mode } = config
   const slots = layout.slots.length
@@ -82,21 +82,53 @@ const entries = (config: ModelConfig, layout: TokenLayout): Entry[] => {
     { name: 'identity', shape: [mode === 'drop' ? slots + 1 : slots, width], start: uniform(width) },
     ...(mode === 'replace' ? [{ name: 'mask', shape: [1, width], start: uniform(width) }] : []),
     ...Array.from({ length: config.layers }, (_, i) => layer(config, i)).flat(),
-    ...norm('head.norm', width),
-    ...linear('head', width, config.labels),
   ]
 }
 
-export const parameterTable = (config: ModelConfig, layout: TokenLayout): ParameterTable => {
+const head = ({ width, labels }: ModelConfig): Entry[] => [
+  ...norm('head.norm', width),
+  ...linear('head', width, labels),
+]
+
+/**
+ * From what the encoder gives back to the numbers of hidden tokens, by a linear for each group of a block. In drop mode
+ * hidden tokens have no output of their own: `decoder.query` says which slot is asked for.
+ */
+const decoder = ({ width, mode }: ModelConfig, layout: TokenLayout): Entry[] => [
+  ...norm('decoder.norm', width),
+  ...(mode === 'drop'
+    ? [
+        ...linear('decoder.in', width, width),
+        { name: 'decoder.query', shape: [layout.slots.length, width], start: uniform(width) },
+      ]
+    : []),
+  ...layout.blocks.flatMap(({ name, groups, features }): Entry[] => [
+    { name: `decoder.${name}.weight`, shape: [groups, width, features], start: uniform(width) },
+    { name: `decoder.${name}.bias`, shape: [groups, 1, features], start: ZERO },
+  ]),
+]
+
+const tableOf = (entries: readonly Entry[]): ParameterTable => {
   const specs: ParameterSpec[] = []
   let total = 0
-  for (const { name, shape } of entries(config, layout)) {
+  for (const { name, shape } of entries) {
     const size = shape.reduce((product, n) => product * n, 1)
     specs.push({ name, shape, offset: total, size })
     total += size
   }
   return { specs, total }
 }
+
+/** The encoder comes first: a table of the same encoder with another end begins with the same numbers. */
+export const parameterTable = (config: ModelConfig, layout: TokenLayout): ParameterTable =>
+  tableOf([...encoder(config, layout), ...head(config)])
+
+/** Of the model that is pre-trained: its end predicts hidden tokens, and `config.labels` counts for nothing. */
+export const reconstructionTable = (config: ModelConfig, layout: TokenLayout): ParameterTable =>
+  tableOf([...encoder(config, layout), ...decoder(config, layout)])
+
+/** Numbers that the tables of an encoder begin with. */
+export const encoderSize = (config: ModelConfig, layout: TokenLayout): number => tableOf(encoder(config, layout)).total
 
 const draw = (start: Start, random: Random): number => {
   if (start.kind === 'fill') return start.value
@@ -117,7 +149,8 @@ export const initialWeights = (
   random: Random,
 ): Float32Array => {
   const weights = new Float32Array(table.total)
-  const starts = new Map(entries(config, layout).map(({ name, start }) => [name, start]))
+  const known = [...encoder(config, layout), ...head(config), ...decoder(config, layout)]
+  const starts = new Map(known.map(({ name, start }) => [name, start]))
   for (const { name, offset, size } of table.specs) {
     const start = starts.get(name)
     assert(start !== undefined, 'the table belongs to this configuration', { name })

@@ -20,7 +20,7 @@ export type Predictor = AsyncDisposable & {
 export type PredictorOptions = {
   /** Worker threads; all cores when absent. */
   readonly threads?: number
-  /** Memory of the intermediate values of one run, in each thread. */
+  /** Memory of the intermediate values of one run, in each thread. With 0 each observation runs alone. */
   readonly limitBytes?: number
 }
 
@@ -32,10 +32,17 @@ export const openPredictor = async (
   layout: TokenLayout,
   weights: Float32Array,
   options: PredictorOptions = {},
-): Promise<Predictor> => {
+): Promise<Predictor> => openModelFile(config, layout, buildInferenceGraph(config, layout, weights), options)
+
+/** `model`: bytes of a file with the inputs and outputs of `buildInferenceGraph`. */
+export const openModelFile = (
+  config: ModelConfig,
+  layout: TokenLayout,
+  model: Uint8Array,
+  options: PredictorOptions = {},
+): Predictor => {
   const { threads = availableParallelism(), limitBytes } = options
   assert(Number.isInteger(threads) && threads > 0, 'at least one thread predicts', { threads })
-  const model = buildInferenceGraph(config, layout, weights)
   const workers = Array.from({ length: threads }, () =>
     openThread<PredictorRequest, Float32Array>(new URL('./predictor-worker.ts', import.meta.url), { model }),
   )

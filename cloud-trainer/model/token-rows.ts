@@ -3,6 +3,7 @@
  * for. Whoever walks over them holds as many as it needs at once.
  */
 import type { TokenSet } from '#shared/tokens/layout.ts'
+import type { StoredRows } from './stored-rows.ts'
 import { restrict, type Subset } from './subset.ts'
 
 /** An array of token sets is one. */
@@ -14,6 +15,8 @@ export type TokenRows = {
    */
   readonly at: (row: number) => TokenSet | undefined
   readonly [Symbol.iterator]: () => IterableIterator<TokenSet>
+  /** Where other threads find rows that are on disk; absent when they are in memory. */
+  readonly stored?: StoredRows
 }
 
 /** [rows × labels], row-major. A Float32Array is one; labels on disk are read anew at each call. */
@@ -29,7 +32,7 @@ export const allLabels = (labels: LabelValues): Float32Array => labels.subarray(
 export const inMemory = ({ features, hidden }: TokenSet): TokenSet => ({ features, hidden })
 
 /** Rows that are made when they are asked for. */
-const lazyRows = (length: number, row: (row: number) => TokenSet): TokenRows => ({
+export const lazyRows = (length: number, row: (row: number) => TokenSet): TokenRows => ({
   length,
   at: (i) => (i >= 0 && i < length ? row(i) : undefined),
   *[Symbol.iterator]() {
@@ -42,5 +45,12 @@ export const pickRows = (rows: TokenRows, picked: readonly number[]): TokenRows 
   lazyRows(picked.length, (i) => rows.at(picked[i]!)!)
 
 /** All rows through a subset. */
-export const restrictRows = (rows: TokenRows, subset: Pick<Subset, 'hidden'>): TokenRows =>
-  lazyRows(rows.length, (i) => restrict(rows.at(i)!, subset))
+export const restrictRows = (rows: TokenRows, subset: Pick<Subset, 'hidden'>): TokenRows => ({
+  ...lazyRows(rows.length, (i) => restrict(rows.at(i)!, subset)),
+  ...(rows.stored === undefined ? {} : { stored: hideIn(rows.stored, subset.hidden) }),
+})
+
+const hideIn = (stored: StoredRows, hidden: Uint8Array): StoredRows => ({
+  ...stored,
+  hidden: stored.hidden === null ? hidden : stored.hidden.map((value, slot) => value | hidden[slot]!),
+})

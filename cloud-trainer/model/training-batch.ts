@@ -21,14 +21,23 @@ export type TrainingBatch = {
 type Feeds = Record<string, TensorFeed>
 
 /** int32 indices: JavaScript fills an Int32Array thirty times faster than a BigInt64Array. */
-export const packTrainingBatch = (config: ModelConfig, layout: TokenLayout, batch: TrainingBatch): Feeds => {
+export const packTrainingBatch = (config: ModelConfig, layout: TokenLayout, batch: TrainingBatch): Feeds => ({
+  ...tokenFeeds(config, layout, batch),
+  ...(taskOf(config) === 'single-label' ? classFeeds : labelFeeds)(config.labels, batch.rows.length, batch),
+})
+
+/** What the encoder reads, whatever is made of it. */
+export const tokenFeeds = (
+  config: ModelConfig,
+  layout: TokenLayout,
+  batch: Pick<TrainingBatch, 'rows' | 'noise'>,
+): Feeds => {
   const packed = packTokens(layout, batch.rows)
   const count = batch.rows.length
   assert(count > 0, 'a batch has observations')
   return {
     ...noiseFeeds(config, layout, packed, batch),
     ...(config.mode === 'drop' ? dropFeeds(layout, count, packed) : replaceFeeds(layout, batch.rows, packed)),
-    ...(taskOf(config) === 'single-label' ? classFeeds : labelFeeds)(config.labels, count, batch),
   }
 }
 
@@ -36,7 +45,7 @@ const noiseFeeds = (
   config: ModelConfig,
   layout: TokenLayout,
   { starts }: PackedTokens,
-  batch: TrainingBatch,
+  batch: Pick<TrainingBatch, 'rows' | 'noise'>,
 ): Feeds => {
   const { dropout = 0 } = config
   if (dropout === 0) return {}

@@ -69,6 +69,14 @@ const replaceInputs = (
   }
 }
 
+/** The inputs of `tokenFeeds`, noise excepted. */
+export const tokenInputs = (
+  graph: Graph,
+  config: ModelConfig,
+  layout: TokenLayout,
+): { readonly assembly: Assembly; readonly view: TokenView } =>
+  config.mode === 'drop' ? dropInputs(graph, layout) : replaceInputs(graph, layout)
+
 const lossOf = (graph: Graph, config: ModelConfig, logits: Tensor): Tensor => {
   const labelInput = (name: string): Tensor => addInput(graph, name, 'float32', ['B', config.labels])
   return taskOf(config) === 'single-label'
@@ -81,7 +89,7 @@ export const trainingProgram = (config: ModelConfig, layout: TokenLayout): Progr
   const graph = createGraph()
   const table = parameterTable(config, layout)
   const weights = parameterWeights(graph, table)
-  const { assembly, view } = config.mode === 'drop' ? dropInputs(graph, layout) : replaceInputs(graph, layout)
+  const { assembly, view } = tokenInputs(graph, config, layout)
   const tokens = assembleTokens(graph, config, layout, weights, assembly)
   const { dropout = 0 } = config
   const noise = dropout > 0 ? noiseInputs(graph, dropout, tokens.shape[0]!, view) : null
