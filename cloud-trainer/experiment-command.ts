@@ -28,6 +28,7 @@ import {
   type Variant,
   variantsOf,
 } from './experiment-variants.ts'
+import { learnableLabels, measurableLabels } from './training/plan.ts'
 import { differences } from './training/settings.ts'
 
 const HELP = `understory trainer experiment – compares masking strategies over seeds, on every subset of the inputs
@@ -93,6 +94,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
   const set = buildTrainingSet(await readSource(settings.source, warn), { onWarning: warn })
   const subsets = subsetsOf(settings, set.layout) // before any training: an unknown token shows at once
   requirePossible(settings.variants, set.layout.modalities.length)
+  measurableLabels(set, learnableLabels(set)) // throws where no run could end well
   await keepSettings(folder, settings)
   await finishRuns(folder, settings, { jobs: values.jobs, subsets: subsets.length, dataHash: set.hash, signal })
   const results = resultsOf(await readResults(folder, settings), baseline, {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { DatasetError } from './dataset-error.ts'
 import { explainIssues } from './explain-issues.ts'
 import { column, file, firstRepeated, modalitySchema, namedColumn, problemOf } from './modality-description.ts'
+import { nameProblem } from './modality-name.ts'
 
 const splitValues = z.array(z.union([z.string(), z.number()]).transform(String))
 const share = z.number().positive().max(1)
@@ -81,6 +82,10 @@ export const parseDescription = (json: unknown, from: string): Description => {
 
 /** What no schema says. */
 const contradictionOf = ({ modalities, split, repeats, join }: Description): string | null => {
+  for (const { name, group = name } of modalities) {
+    const problem = nameProblem(name) ?? nameProblem(group)
+    if (problem !== null) return `a modality's name: ${problem}`
+  }
   const twice = firstRepeated(modalities.map((modality) => modality.name))
   if (twice !== null) return `modality "${twice}" is described twice`
   const scattered = firstRepeated(runsOf(modalities))

@@ -227,3 +227,13 @@ test('a sensor that says nothing stops nobody: its modality is left out, and a f
     expect.objectContaining({ name: 'DatasetError', code: 'too-few' }),
   )
 })
+
+test("a sensor's name that would be confused with that of a subset leaves its modality out", () => {
+  const named = (modality: string) => reading(modality, weather().content)
+  const { raw, warnings } = read(days(3, [{ present: ['owl'] }], [weather(), named('all'), named('a+b')]))
+  expect(raw.templates.map(({ name }) => name)).toEqual(['weather'])
+  expect(warnings).toEqual([
+    ['bad-name', 'a+b', 3],
+    ['bad-name', 'all', 3],
+  ])
+})

@@ -8,6 +8,7 @@
 import type { LocationPart } from '#shared/domain/modality.ts'
 import type { ReadingContent } from '#shared/domain/reading.ts'
 import type { TokenReading } from '#shared/tokens/tokenize.ts'
+import { nameProblem } from './modality-name.ts'
 import type { DatasetWarning, ModalityTemplate } from './raw-set.ts'
 
 const IMAGE_TOKENS = 16
@@ -34,6 +35,11 @@ export const inferTemplates = (
     const [shape, contents] = [...counted].sort(byKey).reduce((best, it) => (it[1].length > best[1].length ? it : best))
     const others = [...counted.values()].reduce((sum, it) => sum + it.length, -contents.length)
     const warn = (count: number, detail: string) => onWarning({ code: 'other-shape', subject: name, count, detail })
+    const problem = nameProblem(name)
+    if (problem !== null) {
+      onWarning({ code: 'bad-name', subject: name, count: others + contents.length, detail: `left out: ${problem}` })
+      return []
+    }
     if (others > 0) warn(others, `readings that are not ${shape}`)
     const template = templateOf(name, contents)
     if (template === null) warn(contents.length, `no tokens can be made of ${shape}; the modality is left out`)

@@ -70,6 +70,7 @@ export type DatasetWarning = {
     | 'unknown-category'
     | 'rare-label'
     | 'other-shape'
+    | 'bad-name'
     | 'unused-rows'
   /** Names the variable, label or modality. */
   readonly subject: string
