@@ -1,0 +1,101 @@
+/**
+ * When does MIAM help? `node test/imbalance/main.ts measure --out FILE` trains small models on made data, cell by cell
+ * of a map of imbalance, and adds a line to FILE for each; what stands there is not done again. `data` writes one made
+ * set as a folder for `trainer experiment`.
+ */
+import '#shared/platform/preflight.ts'
+import { appendFile, readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { StrategyOptions } from '#cloud/masking/strategy.ts'
+import { assert } from '#shared/std/assert.ts'
+import { type Cell, heldOutCells, KAPPA_MAP, KAPPAS, MAP, STRATEGIES } from './cells.ts'
+import { type Dials, MIDDLE } from './dials.ts'
+import { type MeasuredRun, madeTrainingSet, runOnce, writeFolder } from './runs.ts'
+
+const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--seeds N] [--held-out]
+       node test/imbalance/main.ts data --out FOLDER [--dials JSON] [--seed N]
+
+  measure     the map (5 seeds), or with --held-out the cells for testing (3 seeds, others than the map's)
+  --cells A   only cells whose name has this text
+  data        a made set as a folder with dataset.json
+  --dials     what differs from ${JSON.stringify(MIDDLE)}
+`
+
+export type MeasuredLine = MeasuredRun & { readonly cell: string; readonly strategy: string; readonly seed: number }
+
+type Task = { readonly cell: Cell; readonly strategies: Readonly<Record<string, StrategyOptions>> }
+
+/** Held-out cells have seeds that no cell of the map has. */
+const FIRST_HELD_OUT_SEED = 101
+
+const readLines = async (file: string): Promise<readonly MeasuredLine[]> => {
+  const text = await readFile(file, 'utf8').catch(() => '') // the first call makes it
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as MeasuredLine)
+}
+
+/** Seed by seed, so that what stands early compares everything. */
+const measure = async (file: string, tasks: readonly Task[], seeds: readonly number[]): Promise<void> => {
+  const keyOf = ({ cell, strategy, seed }: Pick<MeasuredLine, 'cell' | 'strategy' | 'seed'>) =>
+    JSON.stringify([cell, strategy, seed])
+  const done = new Set((await readLines(file)).map(keyOf))
+  for (const seed of seeds) {
+    for (const { cell, strategies } of tasks) {
+      const open = Object.entries(strategies).filter(
+        ([strategy]) => !done.has(keyOf({ cell: cell.name, strategy, seed })),
+      )
+      if (open.length === 0) continue
+      const set = await madeTrainingSet(cell.dials, seed)
+      for (const [strategy, options] of open) {
+        const line: MeasuredLine = { cell: cell.name, strategy, seed, ...(await runOnce(set, options, seed)) }
+        await appendFile(file, `${JSON.stringify(line, rounded)}\n`)
+        process.stderr.write(`seed ${seed}  ${cell.name}  ${strategy}  ${line.seconds.toFixed(1)} s\n`)
+      }
+    }
+  }
+}
+
+/** Scores to a thousandth of a point. */
+const rounded = (_: string, value: unknown): unknown => (typeof value === 'number' ? Number(value.toFixed(5)) : value)
+
+const run = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      out: { type: 'string' },
+      seeds: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      dials: { type: 'string', default: '{}' },
+      cells: { type: 'string', default: '' },
+      'held-out': { type: 'boolean', default: false },
+    },
+  })
+  const [what] = positionals
+  if (values.out === undefined || (what !== 'measure' && what !== 'data')) {
+    process.stdout.write(HELP)
+    process.exitCode = 2
+    return
+  }
+  if (what === 'data') {
+    const dials: Dials = { ...MIDDLE, ...(JSON.parse(values.dials) as Partial<Dials>) }
+    await writeFolder(resolve(values.out), dials, Number(values.seed))
+    return
+  }
+  const isHeldOut = values['held-out']
+  const count = Number(values.seeds ?? (isHeldOut ? 3 : 5))
+  assert(Number.isInteger(count) && count > 0, 'seeds are a number', { seeds: values.seeds })
+  const seeds = Array.from({ length: count }, (_, i) => i + (isHeldOut ? FIRST_HELD_OUT_SEED : 1))
+  const tasks: readonly Task[] = isHeldOut
+    ? heldOutCells().map((cell) => ({ cell, strategies: STRATEGIES }))
+    : [
+        ...MAP.map((cell) => ({ cell, strategies: STRATEGIES })),
+        ...KAPPA_MAP.map((cell) => ({ cell, strategies: KAPPAS })),
+      ]
+  const chosen = tasks.filter(({ cell }) => cell.name.includes(values.cells))
+  await measure(resolve(values.out), chosen, seeds)
+}
+
+await run()
