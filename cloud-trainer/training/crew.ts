@@ -14,7 +14,7 @@ import { parameterTable } from '../model/parameters.ts'
 import { buildTrainingGraph } from '../model/training-graph.ts'
 import type { LabelWeights } from './label-weights.ts'
 import type { CrewAnswer, CrewData, CrewRequest, StepDraw } from './requests.ts'
-import { missingAt, type SharedExamples } from './shared-examples.ts'
+import { everyLabel, missingAt, type SharedExamples } from './shared-examples.ts'
 import { softTargets } from './soft-targets.ts'
 import { deal } from './split.ts'
 
@@ -74,12 +74,13 @@ export const openCrew = ({
   const { total } = parameterTable(config, layout)
   const { bytes, gradientOutputs } = buildTrainingGraph(config, layout)
   const { isTaught = false } = options
+  const targets = isTaught ? sharedFloats(train.count * config.labels) : null
   const common: Omit<CrewData, 'gradient'> = {
     config,
     layout,
     train,
     validation,
-    targets: isTaught ? sharedFloats(train.labels.length) : train.labels,
+    targets,
     positiveWeight: labelWeights.positive,
     negativeWeight: labelWeights.negative,
     weights: sharedFloats(total),
@@ -95,7 +96,7 @@ export const openCrew = ({
     return { gradient, ask: openThread<CrewRequest, CrewAnswer>(entry, data) }
   })
   const sum = new Float32Array(total)
-  if (isTaught) common.targets.set(train.labels)
+  targets?.set(everyLabel(train))
 
   const gradient: Crew['gradient'] = async (weights, rows, hidden, draw) => {
     common.weights.set(weights)
@@ -148,9 +149,9 @@ export const openCrew = ({
   }
 
   const teach: Crew['teach'] = async (weights, share) => {
-    assert(isTaught, 'the crew was opened to be taught')
+    assert(targets !== null, 'the crew was opened to be taught')
     const [whole] = await answers(weights, 'train', [new Uint8Array(layout.slots.length)])
-    common.targets.set(softTargets(train.labels, whole!, labelWeights, share, taskOf(config)))
+    targets.set(softTargets(everyLabel(train), whole!, labelWeights, share, taskOf(config)))
   }
 
   return {

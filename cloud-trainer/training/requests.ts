@@ -12,8 +12,8 @@ export type CrewData = {
   readonly layout: TokenLayout
   readonly train: SharedExamples
   readonly validation: SharedExamples
-  /** Shared: what the loss takes for the labels of the training part, [rows × labels]. */
-  readonly targets: Float32Array
+  /** Shared: what the loss takes for the labels of the training part, [rows × labels]; null: the labels themselves. */
+  readonly targets: Float32Array | null
   readonly positiveWeight: Float32Array
   readonly negativeWeight: Float32Array
   /** Shared: what every request computes with. */

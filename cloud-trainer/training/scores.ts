@@ -6,7 +6,7 @@ import { top1 } from '../metrics/top1.ts'
 import { modalitySubset } from '../model/subset.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 import type { Crew } from './crew.ts'
-import type { SharedExamples } from './shared-examples.ts'
+import { everyLabel, type SharedExamples } from './shared-examples.ts'
 
 export type Scores = {
   /** By modality: macro AUC, or Top-1 in the single-label task; 0 to 1. */
@@ -25,10 +25,11 @@ export const scoreModalities = async (
   const singles = layout.modalities.map((_, m) => modalitySubset(layout, [m], 'single').hidden)
   const everything = new Uint8Array(layout.slots.length)
   const results = await crew.logits(weights, [...singles, everything])
+  const known = everyLabel(validation)
   const scores = results.map((logits) =>
     taskOf(set) === 'single-label'
-      ? top1(logits, validation.labels, labels.length)
-      : macroAuc(logits, validation.labels, labels.length, evaluated),
+      ? top1(logits, known, labels.length)
+      : macroAuc(logits, known, labels.length, evaluated),
   )
   assert(scores.every(Number.isFinite), 'scores are finite', { scores })
   const measured = { single: scores.slice(0, -1), all: scores.at(-1)! }

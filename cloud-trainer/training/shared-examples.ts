@@ -1,28 +1,36 @@
-/** Examples in memory that all threads see: stored once, and only row numbers travel. */
+/** Examples that all threads see: stored once, in shared memory or in a file, and only row numbers travel. */
 import { assert } from '#shared/std/assert.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
+import { labelsOf, type StoredRows, storedFeatures, storedHidden, storedLabels } from '../model/stored-rows.ts'
 import { allLabels } from '../model/token-rows.ts'
 import type { Examples } from '../model/training-set.ts'
 
-export type SharedExamples = {
-  readonly count: number
-  /** [count × featureCount], [count × slots] and [count × labels]. Written once, before threads start. */
-  readonly features: Float32Array
-  readonly hidden: Uint8Array
-  readonly labels: Float32Array
-}
+/** Plain data and shared memory. */
+export type SharedExamples =
+  | { readonly kind: 'stored'; readonly count: number; readonly stored: StoredRows }
+  | {
+      readonly kind: 'memory'
+      readonly count: number
+      /** [count × featureCount], [count × slots] and [count × labels]. Written once, before threads start. */
+      readonly features: Float32Array
+      readonly hidden: Uint8Array
+      readonly labels: Float32Array
+    }
 
 const sharedFloats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length))
 
+/** Those that lie in a file stay there. */
 export const shareExamples = (layout: TokenLayout, labels: number, examples: Examples): SharedExamples => {
-  const count = examples.rows.length
+  const { stored, length: count } = examples.rows
   assert(examples.labels.length === count * labels, 'every example has its labels', { count, labels })
-  const shared: SharedExamples = {
+  if (stored !== undefined) return { kind: 'stored', count, stored }
+  const shared = {
+    kind: 'memory',
     count,
     features: sharedFloats(count * layout.featureCount),
     hidden: new Uint8Array(new SharedArrayBuffer(count * layout.slots.length)),
     labels: sharedFloats(count * labels),
-  }
+  } as const
   let at = 0
   for (const { features, hidden } of examples.rows) {
     shared.features.set(features, at * layout.featureCount)
@@ -33,12 +41,26 @@ export const shareExamples = (layout: TokenLayout, labels: number, examples: Exa
   return shared
 }
 
-export const featuresAt = ({ features }: SharedExamples, { featureCount }: TokenLayout, row: number): Float32Array =>
-  features.subarray(row * featureCount, (row + 1) * featureCount)
+export const featuresAt = (examples: SharedExamples, { featureCount }: TokenLayout, row: number): Float32Array =>
+  examples.kind === 'stored'
+    ? storedFeatures(examples.stored, row)
+    : examples.features.subarray(row * featureCount, (row + 1) * featureCount)
 
 /** 1 = missing. */
-export const missingAt = ({ hidden }: SharedExamples, { slots }: TokenLayout, row: number): Uint8Array =>
-  hidden.subarray(row * slots.length, (row + 1) * slots.length)
+export const missingAt = (examples: SharedExamples, { slots }: TokenLayout, row: number): Uint8Array =>
+  examples.kind === 'stored'
+    ? storedHidden(examples.stored, row)
+    : examples.hidden.subarray(row * slots.length, (row + 1) * slots.length)
+
+/** [labels] of a row; `count`: labels of an example. */
+export const labelsAt = (examples: SharedExamples, count: number, row: number): Float32Array =>
+  examples.kind === 'stored'
+    ? storedLabels(examples.stored, row)
+    : examples.labels.subarray(row * count, (row + 1) * count)
+
+/** [count × labels], in memory. */
+export const everyLabel = (examples: SharedExamples): Float32Array =>
+  examples.kind === 'stored' ? allLabels(labelsOf(examples.stored)) : examples.labels
 
 /** The example as it is seen through a subset ([slots], 1 = hidden). */
 export const rowThrough = (

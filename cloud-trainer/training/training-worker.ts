@@ -9,7 +9,7 @@ import { placesOf } from '../model/inference-batches.ts'
 import { parameterTable, weightFeeds } from '../model/parameters.ts'
 import { packTrainingBatch } from '../model/training-batch.ts'
 import type { CrewAnswer, CrewData, CrewRequest } from './requests.ts'
-import { featuresAt, rowThrough } from './shared-examples.ts'
+import { featuresAt, labelsAt, rowThrough } from './shared-examples.ts'
 import { partSizes } from './split.ts'
 
 const data = workerData as CrewData
@@ -27,7 +27,8 @@ const inference: Promise<ModelSession> = openSession(data.inferenceModel, { thre
 const labelsOf = (rows: readonly number[]): Float32Array => {
   const labels = new Float32Array(rows.length * config.labels)
   for (const [at, row] of rows.entries()) {
-    labels.set(data.targets.subarray(row * config.labels, (row + 1) * config.labels), at * config.labels)
+    const own = data.targets?.subarray(row * config.labels, (row + 1) * config.labels)
+    labels.set(own ?? labelsAt(data.train, config.labels, row), at * config.labels)
   }
   return labels
 }

@@ -1,0 +1,17 @@
+import { readSync } from 'node:fs'
+
+/**
+ * Bytes at a place of an open file, synchronously. A descriptor belongs to the whole process: any thread may read by it,
+ * as often and in whatever order it likes, also after the file's name has gone. Throws when the file ends before, and
+ * what the file system throws.
+ */
+export const readAt = (descriptor: number, length: number, position: number): Buffer<ArrayBuffer> => {
+  const bytes = Buffer.from(new ArrayBuffer(length)) // of its own, so that numbers in it are aligned
+  let filled = 0
+  while (filled < length) {
+    const read = readSync(descriptor, bytes, filled, length - filled, position + filled)
+    if (read === 0) throw new Error(`the file ends at ${position + filled}, before ${position + length}`)
+    filled += read
+  }
+  return bytes
+}
