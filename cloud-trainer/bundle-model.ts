@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
+import { mostRowsPerRun } from '#shared/bundle/precision.ts'
 import { isFileIntact } from '#shared/platform/hashed-file.ts'
 import { openThread } from '#shared/platform/thread.ts'
 import { packInferenceBatch } from '#shared/tokens/batch.ts'
@@ -37,13 +38,14 @@ export const openBundleModel = async (folder: string): Promise<BundleModel> => {
     model: await readFile(file),
   })
   const count = manifest.labels.length
+  const most = mostRowsPerRun(manifest.precision?.kind, BATCH)
   return {
     manifest,
     layout,
     predict: async (rows) => {
       const logits = new Float32Array(rows.length * count)
-      for (let first = 0; first < rows.length; first += BATCH) {
-        const batch = Array.from({ length: Math.min(BATCH, rows.length - first) }, (_, i) =>
+      for (let first = 0; first < rows.length; first += most) {
+        const batch = Array.from({ length: Math.min(most, rows.length - first) }, (_, i) =>
           inMemory(rows.at(first + i)!),
         )
         logits.set(await thread.ask(packInferenceBatch(layout, manifest.graph.mode, batch)), first * count)

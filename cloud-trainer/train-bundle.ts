@@ -1,6 +1,7 @@
 /** From a training set to a bundle that can be published: train, measure on every subset, calibrate, export. */
 import type { Manifest } from '#shared/bundle/manifest.ts'
 import { type Task, taskOf } from '#shared/domain/task.ts'
+import { choosePrecision, type Measured, type WantedPrecision } from './choose-precision.ts'
 import { calibrated, expectedCalibrationError, fitTemperatures } from './evaluation/calibrate.ts'
 import { type Evaluation, evaluateSubsets, labelsInAllParts, type SubsetScore } from './evaluation/evaluate.ts'
 import { type PartialInput, subsetsToMeasure } from './evaluation/subsets.ts'
@@ -32,6 +33,8 @@ export type TrainBundleOptions = {
   readonly bundleFolder: string
   /** Subsets to measure besides the standard ones. */
   readonly partial?: readonly PartialInput[]
+  /** The form of the exported model; float32 when absent, and when a smaller one would score worse (choose-precision.ts). */
+  readonly precision?: WantedPrecision
   /** Of the bootstrap; 200 when absent. */
   readonly resamples?: number
   readonly signal?: AbortSignal
@@ -78,9 +81,20 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     onProgress({ kind: 'measuring', part })
     return evaluateSubsets(predictor.predict, examples, subsets, { task, evaluated, seed, resamples, ...interruption })
   }
-  await using predictor = await openPredictor(config, layout, weights, { threads: options.training.workers })
-  const validation = await measure(predictor, 'validation', set.validation)
-  const test = set.test === null ? null : await measure(predictor, 'test', set.test)
+  const { workers: threads } = options.training
+  const measureAll = async (predictor: Predictor): Promise<Measured> => ({
+    validation: await measure(predictor, 'validation', set.validation),
+    test: set.test === null ? null : await measure(predictor, 'test', set.test),
+  })
+  await using predictor = await openPredictor(config, layout, weights, { threads })
+  const exact = await measureAll(predictor)
+  const { precision: wanted = 'float32' } = options
+  const choice =
+    wanted === 'float32'
+      ? null
+      : await choosePrecision({ wanted, set, config, weights, measured: exact, measure: measureAll, threads })
+  // From here on it is about the model that is exported, in whatever numbers.
+  const { validation, test } = choice?.measured ?? exact
 
   const known = allLabels(set.validation.labels)
   const calibration = fitTemperatures(layout, known, validation.seen, task)
@@ -105,6 +119,7 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     scores: (test ?? validation).scores.map(toManifestScore(task)),
     scoredOn: test === null ? 'validation' : 'test',
     calibration,
+    ...(choice === null ? {} : { precision: choice.precision }),
     thresholds: fitThresholds(probabilities, known, labels.length),
     strategy: trained.strategy,
     seed,

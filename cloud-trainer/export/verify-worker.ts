@@ -11,7 +11,7 @@ import type { VerifyAnswer, VerifyTask } from './verify-protocol.ts'
 
 type Feeds = Record<string, TensorFeed>
 
-/** Rows of a batch differ in length, so most of them are padded. */
+/** Of the training graph. */
 const BATCH = 16
 /** Larger than any feature, and no number at all: either would show. */
 const POISON = [1e30, Number.NaN]
@@ -47,6 +47,14 @@ const poisoned = (layout: TokenLayout, { features, hidden }: TokenSet): TokenSet
   return { features: changed, hidden }
 }
 
+/** Relative, up and down in turn: four units in the last place of a float32. */
+const NUDGE = 2 ** -22
+
+const nudgedRow = ({ features, hidden }: TokenSet): TokenSet => ({
+  features: features.map((x, i) => x * (1 + (i % 2 === 0 ? NUDGE : -NUDGE))),
+  hidden,
+})
+
 /** Padding shows other tokens of other slots. */
 const otherPadding = (layout: TokenLayout, feeds: Feeds): Feeds => {
   const { assemble, slot, hidden } = feeds
@@ -80,16 +88,17 @@ const trainedLogits = async (whole: VerifyTask): Promise<Float32Array> => {
 }
 
 const verify = async (task: VerifyTask): Promise<VerifyAnswer> => {
-  const { model, config, layout } = task
+  const { model, config, layout, batchRows } = task
   const trained = await trainedLogits(task)
   const session = await openSession(model)
   const pack = (batch: Rows): Feeds => packInferenceBatch(layout, config.mode, batch)
   const disturb = (batch: Rows): Feeds => otherPadding(layout, pack(batch.map((row) => poisoned(layout, row))))
-  const exported = await inBatches(task, BATCH, (batch) => run(session, pack(batch)))
+  const exported = await inBatches(task, batchRows, (batch) => run(session, pack(batch)))
   const alone = await inBatches(task, 1, (batch) => run(session, pack(batch)))
-  const disturbed = await inBatches(task, BATCH, (batch) => run(session, disturb(batch)))
+  const disturbed = await inBatches(task, batchRows, (batch) => run(session, disturb(batch)))
+  const nudged = await inBatches(task, 1, (batch) => run(session, pack(batch.map(nudgedRow))))
   await session.close()
-  return { trained, exported, alone, disturbed }
+  return { trained, exported, alone, disturbed, nudged }
 }
 
 answerRequests<VerifyTask, VerifyAnswer>(verify)

@@ -1,4 +1,5 @@
 /** Whether an exported model is the model that was trained, found out before anything is signed. */
+import { mostRowsPerRun, type Precision } from '#shared/bundle/precision.ts'
 import { openThread } from '#shared/platform/thread.ts'
 import { ExportError } from './export-error.ts'
 import type { VerifyAnswer, VerifyTask } from './verify-protocol.ts'
@@ -13,33 +14,50 @@ export type Verification = {
   readonly aloneAgainstBatch: number
   /** Logits that changed when hidden inputs did; none may. */
   readonly movedByHidden: number
+  /** Largest change of a logit when inputs change by a few units in their last place. */
+  readonly movedByRounding: number
 }
 
-/** At a root mean square of 1 or less; grows with it, as float32 rounding does. */
-const MOST_DIFFERENCE = 1e-5
+/**
+ * From the training graph, at a root mean square of 1 or less; grows with it, as rounding does. Those of smaller forms
+ * only catch a graph that is wrong: whether what they lose matters, their scores say.
+ */
+const MOST_DIFFERENCE: Readonly<Record<Precision, number>> = { float32: 1e-5, fp16: 1e-2, int8: 0.3 }
+/** Of a row alone from the same in a batch, in the same way. */
+const MOST_APART = 1e-5
+/** Rows of a batch differ in length, so most of them are padded. */
+const BATCH = 16
 
 /**
  * Compares the file with the training graph in a worker thread. Throws an ExportError 'verification' with the numbers
- * when they disagree, 'runtime' when one of the graphs can't be run.
+ * when they disagree, 'runtime' when one of the graphs can't be run. `trained` and `exported`: logits [rows × labels].
  */
 export const verifyExport = async (
-  task: VerifyTask,
-): Promise<{ readonly verification: Verification; readonly logits: Float32Array }> => {
-  const answer = await askWorker(task)
+  task: Omit<VerifyTask, 'batchRows'>,
+  precision: Precision = 'float32',
+): Promise<{
+  readonly verification: Verification
+  readonly trained: Float32Array
+  readonly exported: Float32Array
+}> => {
+  const answer = await askWorker({ ...task, batchRows: mostRowsPerRun(precision, BATCH) })
   const verification = compare(answer, task.config.labels)
-  const limit = MOST_DIFFERENCE * Math.max(1, verification.rootMeanSquare)
+  const scale = Math.max(1, verification.rootMeanSquare)
+  const limit = MOST_DIFFERENCE[precision] * scale
   // Written so that NaN fails.
   const holds =
-    verification.againstTraining <= limit && verification.aloneAgainstBatch <= limit && verification.movedByHidden === 0
+    verification.againstTraining <= limit &&
+    verification.aloneAgainstBatch <= MOST_APART * scale &&
+    verification.movedByHidden === 0
   if (!holds) {
     throw new ExportError(
       'verification',
       `the exported model is not the trained one: logits differ by up to ${verification.againstTraining} from the ` +
-        `training graph's and by ${verification.aloneAgainstBatch} between a row alone and in a batch (limit ${limit}), ` +
-        `and ${verification.movedByHidden} changed with hidden inputs`,
+        `training graph's (limit ${limit}) and by ${verification.aloneAgainstBatch} between a row alone and in a batch ` +
+        `(limit ${MOST_APART * scale}), and ${verification.movedByHidden} changed with hidden inputs`,
     )
   }
-  return { verification, logits: answer.trained }
+  return { verification, trained: answer.trained, exported: answer.alone }
 }
 
 const askWorker = async (task: VerifyTask): Promise<VerifyAnswer> => {
@@ -53,12 +71,13 @@ const askWorker = async (task: VerifyTask): Promise<VerifyAnswer> => {
   }
 }
 
-const compare = ({ trained, exported, alone, disturbed }: VerifyAnswer, labels: number): Verification => ({
+const compare = ({ trained, exported, alone, disturbed, nudged }: VerifyAnswer, labels: number): Verification => ({
   rows: trained.length / labels,
   rootMeanSquare: Math.sqrt(trained.reduce((sum, z) => sum + z * z, 0) / trained.length),
   againstTraining: largestDifference(exported, trained),
   aloneAgainstBatch: largestDifference(alone, exported),
   movedByHidden: exported.filter((z, i) => !Object.is(z, disturbed[i])).length,
+  movedByRounding: largestDifference(nudged, alone),
 })
 
 /** NaN when one of them is none. */

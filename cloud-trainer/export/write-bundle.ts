@@ -5,7 +5,8 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256Hex } from '#shared/bundle/hash.ts'
-import { type Manifest, manifestSchema } from '#shared/bundle/manifest.ts'
+import { type Manifest, type ManifestPrecision, manifestSchema } from '#shared/bundle/manifest.ts'
+import type { Precision } from '#shared/bundle/precision.ts'
 import { MAX_OBJECT_BYTES } from '#shared/bundle/release.ts'
 import { decodeVectors, encodeVectors } from '#shared/bundle/vectors.ts'
 import { taskOf } from '#shared/domain/task.ts'
@@ -19,6 +20,7 @@ import { standardSubsets } from '../model/subset.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 import { ExportError } from './export-error.ts'
 import { selfTestRows } from './self-test-rows.ts'
+import { inPrecision } from './smaller.ts'
 import { type Verification, verifyExport } from './verify.ts'
 
 export type BundleOptions = {
@@ -37,6 +39,9 @@ export type BundleOptions = {
   /** Part of the data that they were measured on. */
   readonly scoredOn: 'validation' | 'test'
   readonly calibration: Manifest['calibration']
+  readonly calibrationErrors?: NonNullable<Manifest['calibrationErrors']>
+  /** What the model is written in, with what was measured of it; float32, and nothing to say, when absent. */
+  readonly precision?: ManifestPrecision
   /** [labels], 0 to 1. */
   readonly thresholds: readonly number[]
   readonly strategy: Readonly<Record<string, unknown>>
@@ -52,6 +57,17 @@ const MINIMUM_RUNTIME = '1.18.0'
 
 /** Stations run other processors than the trainer: wider than the export's own limit. */
 const TOLERANCE = { absolute: 1e-4, relative: 1e-4 }
+/**
+ * Where float32 rounds otherwise by a unit, eight bits may round otherwise by one of 255 steps. How far that moves a logit
+ * is measured (`movedByRounding`); this many times it is allowed, and never less than the floor.
+ */
+const EIGHT_BIT_MARGIN = 4
+const EIGHT_BIT_FLOOR = 0.01
+
+const toleranceFor = (precision: Precision, { movedByRounding }: Verification): Manifest['tolerance'] =>
+  precision === 'int8'
+    ? { absolute: Math.max(EIGHT_BIT_FLOOR, EIGHT_BIT_MARGIN * movedByRounding), relative: EIGHT_BIT_FLOOR }
+    : TOLERANCE
 
 const ENGINE = `understory graph, opset ${OPSET}`
 
@@ -60,15 +76,24 @@ export const writeBundle = async (
 ): Promise<{ readonly manifest: Manifest; readonly verification: Verification }> => {
   const { set, config, weights, signal } = options
   const { layout } = set
+  const precision = options.precision?.kind ?? 'float32'
   const program = inferenceProgram(config, layout, weights)
-  const model = encodeProgram(program)
+  const whole = encodeProgram(program)
+  const model = precision === 'float32' ? whole : encodeProgram(inPrecision(program, precision))
   const cases = selfTestRows(layout, [...set.validation.rows], standardSubsets(layout), {
     seed: options.seed,
     count: SELF_TESTS,
   })
   const rows = cases.map(({ row }) => row)
-  const { verification, logits } = await verifyExport({ model, config, layout, weights, rows })
+  // In float32 first, whose limit is strict: a smaller form's wide one would let a wrong graph pass.
+  const exact = await verifyExport({ model: whole, config, layout, weights, rows })
   signal?.throwIfAborted()
+  const smaller =
+    precision === 'float32' ? null : await verifyExport({ model, config, layout, weights, rows }, precision)
+  signal?.throwIfAborted()
+  // A smaller form proves on stations that it computes there what it computed here.
+  const logits = smaller?.exported ?? exact.trained
+  const { verification } = smaller ?? exact
   const vectors = encodeVectors(
     cases.map(({ name, row }, i) => ({
       name,
@@ -78,7 +103,8 @@ export const writeBundle = async (
   )
   const readable = decodeVectors(vectors)
   if (!readable.ok) throw new ExportError('too-large', `vectors.json: ${readable.error}`)
-  const manifest = manifestOf(options, graphOf(config, program), { model, vectors })
+  const tolerance = toleranceFor(precision, verification)
+  const manifest = manifestOf(options, { graph: graphOf(config, program), tolerance, files: { model, vectors } })
   await writeFolder(options.folder, {
     'model.onnx': model,
     'vectors.json': vectors,
@@ -101,8 +127,13 @@ export const foreignEntry = async (folder: string): Promise<string | null> => {
 
 const manifestOf = (
   options: BundleOptions,
-  graph: Manifest['graph'],
-  files: { readonly model: Uint8Array; readonly vectors: Uint8Array },
+  {
+    graph,
+    tolerance,
+    files,
+  }: Pick<Manifest, 'graph' | 'tolerance'> & {
+    readonly files: { readonly model: Uint8Array; readonly vectors: Uint8Array }
+  },
 ): Manifest => {
   const { set, thresholds } = options
   // Parsed like any other: what we write, stations must be able to read.
@@ -118,6 +149,8 @@ const manifestOf = (
     graph,
     scores: options.scores,
     calibration: options.calibration,
+    calibrationErrors: options.calibrationErrors,
+    precision: options.precision,
     provenance: {
       datasetHash: set.hash,
       strategy: options.strategy,
@@ -128,7 +161,7 @@ const manifestOf = (
       scoredOn: options.scoredOn,
     },
     files: { model: fileOf('model.onnx', files.model), vectors: fileOf('vectors.json', files.vectors) },
-    tolerance: TOLERANCE,
+    tolerance,
   } satisfies Record<keyof Manifest, unknown>)
 }
 

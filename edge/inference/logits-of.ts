@@ -1,4 +1,5 @@
 import type { Manifest } from '#shared/bundle/manifest.ts'
+import { mostRowsPerRun } from '#shared/bundle/precision.ts'
 import { packInferenceBatch } from '#shared/tokens/batch.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { InferenceError } from './inference-error.ts'
@@ -15,7 +16,7 @@ export type LoadedModel = {
 }
 
 /**
- * Uncalibrated logits of each observation, in runs of `batchRows`. Packing happens on this side, so hidden values
+ * Uncalibrated logits of each observation, in runs of `batchRows`, or of fewer when the model wants it. Packing happens on this side, so hidden values
  * never leave the caller's process. Throws InferenceError.
  */
 export const logitsOf = async (
@@ -23,9 +24,10 @@ export const logitsOf = async (
   rows: readonly TokenSet[],
   batchRows: number = BATCH_ROWS,
 ): Promise<readonly Float32Array[]> => {
+  const most = mostRowsPerRun(manifest.precision?.kind, batchRows)
   const all: Float32Array[] = []
-  for (let at = 0; at < rows.length; at += batchRows) {
-    const batch = rows.slice(at, at + batchRows)
+  for (let at = 0; at < rows.length; at += most) {
+    const batch = rows.slice(at, at + most)
     const {
       rows: count,
       columns,

@@ -73,9 +73,11 @@ const DIMENSION: MessageKind = { name: 'a dimension', once: { 1: 'number', 2: 'b
 /** TensorProto.DataType. */
 const ELEMENT_TYPES: ReadonlyMap<number, { readonly name: string; readonly bytes: number }> = new Map([
   [1, { name: 'float32', bytes: 4 }],
+  [3, { name: 'int8', bytes: 1 }],
   [6, { name: 'int32', bytes: 4 }],
   [7, { name: 'int64', bytes: 8 }],
   [9, { name: 'bool', bytes: 1 }],
+  [10, { name: 'float16', bytes: 2 }],
 ])
 
 /** Which input of an operator is the shape of its result. */

@@ -16,7 +16,7 @@ export const OPERATORS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
       ].flatMap((group) => group.split(' ')),
     ),
   ],
-  ['com.microsoft', new Set(['FusedMatMul'])],
+  ['com.microsoft', new Set(['FusedMatMul', 'DynamicQuantizeMatMul'])],
 ])
 
 /** Newest operator set of each domain that the pinned ONNX Runtime takes. */

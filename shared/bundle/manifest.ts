@@ -1,5 +1,6 @@
 /** The model manifest (schema manifest/1): everything an edge must know before it runs a model. */
 import { z } from 'zod'
+import { PRECISIONS } from './precision.ts'
 
 const file = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), length: z.int().positive() })
 
@@ -73,6 +74,44 @@ export const modalitySpecSchema = z.discriminatedUnion('kind', [
   }),
 ])
 
+/** Weights of the file in these numbers (precision.ts). */
+const precisionKind = z.enum(PRECISIONS)
+
+const precisionSchema = z.object({
+  /** Of `files.model`. */
+  kind: precisionKind,
+  /** Of `files.model`. */
+  bytes: z.int().positive(),
+  /** Median of one observation alone, on the machine below. */
+  millisecondsPerObservation: z.number().positive(),
+  /** What the model would have weighed and taken in float32. */
+  float32Bytes: z.int().positive(),
+  float32MillisecondsPerObservation: z.number().positive(),
+  /** Every smaller form that was tried: how far the score fell at worst (0 to 1; negative: none fell), and where. */
+  tried: z.array(
+    z.object({
+      kind: precisionKind,
+      bytes: z.int().positive(),
+      millisecondsPerObservation: z.number().positive(),
+      /** Null when nothing could be measured. */
+      largestDrop: z.number().nullable(),
+      subset: z.string().nullable(),
+      part: z.enum(['validation', 'test']).nullable(),
+    }),
+  ),
+  /** Largest fall that is allowed on any evaluated subset. */
+  allowedDrop: z.number(),
+  /** What the times were taken with. */
+  conditions: z.object({
+    cpu: z.string(),
+    threads: z.int().positive(),
+    observations: z.int().positive(),
+    /** Visible ones of an observation, median. */
+    tokens: z.number(),
+    runtime: z.string(),
+  }),
+})
+
 export const manifestSchema = z.object({
   schema: z.literal('manifest/1'),
   family: z.string(),
@@ -114,6 +153,28 @@ export const manifestSchema = z.object({
   ),
   /** Temperature per subset group; logits are divided by it. One entry named "*" serves all groups without their own. */
   calibration: z.array(z.object({ group: z.string(), temperature: z.number().positive() })).min(1),
+  /**
+   * Expected calibration error of each subset group (Guo et al. 2017, eq. 3), without and with its temperature; in the
+   * single-label task that of the most probable class. Absent in the first manifests.
+   */
+  calibrationErrors: z
+    .object({
+      /** Neither was seen by the temperatures: the test part, or each half of the validation part with those of the other. */
+      measuredOn: z.enum(['test', 'validation-halves']),
+      groups: z.array(
+        z.object({
+          group: z.string(),
+          observations: z.int().positive(),
+          before: z.number(),
+          after: z.number(),
+          /** What honest probabilities would show among as few answers, by chance. */
+          chance: z.number(),
+        }),
+      ),
+    })
+    .optional(),
+  /** What the model's numbers are and what became of its scores; absent: float32, as trained. */
+  precision: precisionSchema.optional(),
   provenance: z.object({
     datasetHash: z.string(),
     strategy: z.record(z.string(), z.unknown()),
@@ -130,5 +191,7 @@ export const manifestSchema = z.object({
   /** Logits of the self-test vectors must agree within absolute + relative × |logit|. */
   tolerance: z.object({ absolute: z.number().positive(), relative: z.number().nonnegative() }),
 })
+
+export type ManifestPrecision = z.infer<typeof precisionSchema>
 
 export type Manifest = z.infer<typeof manifestSchema>
