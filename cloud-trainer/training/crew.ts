@@ -1,10 +1,8 @@
 /**
- * The worker threads of a run, one session of one runtime thread each. A batch is divided by observations and its
- * gradients are summed in the order of the threads: an equal number of threads gives equal bits. A thread that
- * fails fails the run; another division would change the bits.
+ * The worker threads of a run, one session of one runtime thread each. A thread that fails fails the run; another
+ * division of the batch would change the bits.
  */
 import { taskOf } from '#shared/domain/task.ts'
-import { openThread } from '#shared/platform/thread.ts'
 import { assert } from '#shared/std/assert.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from '../model/config.ts'
@@ -16,7 +14,7 @@ import type { LabelWeights } from './label-weights.ts'
 import type { CrewAnswer, CrewData, CrewRequest, StepDraw } from './requests.ts'
 import { everyLabel, missingAt, type SharedExamples } from './shared-examples.ts'
 import { softTargets } from './soft-targets.ts'
-import { deal } from './split.ts'
+import { type MemberData, openTeam, sharedFloats } from './team.ts'
 
 export type Crew = AsyncDisposable & {
   /**
@@ -59,8 +57,6 @@ export type CrewOptions = {
  */
 const LIMIT_BYTES = 2 ** 28
 
-const sharedFloats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length))
-
 export const openCrew = ({
   config,
   layout,
@@ -70,12 +66,11 @@ export const openCrew = ({
   workers,
   ...options
 }: CrewOptions): Crew => {
-  assert(Number.isInteger(workers) && workers > 0, 'at least one worker trains', { workers })
   const { total } = parameterTable(config, layout)
   const { bytes, gradientOutputs } = buildTrainingGraph(config, layout)
   const { isTaught = false } = options
   const targets = isTaught ? sharedFloats(train.count * config.labels) : null
-  const common: Omit<CrewData, 'gradient'> = {
+  const data: Omit<CrewData, keyof MemberData> = {
     config,
     layout,
     train,
@@ -83,47 +78,28 @@ export const openCrew = ({
     targets,
     positiveWeight: labelWeights.positive,
     negativeWeight: labelWeights.negative,
-    weights: sharedFloats(total),
     limitBytes: options.limitBytes ?? LIMIT_BYTES,
     trainingModel: bytes,
     gradientOutputs,
     inferenceModel: buildInferenceGraph(config, layout, 'inputs'),
   }
-  const members = Array.from({ length: workers }, () => {
-    const gradient = sharedFloats(total)
-    const data: CrewData = { ...common, gradient }
-    const entry = new URL('./training-worker.ts', import.meta.url)
-    return { gradient, ask: openThread<CrewRequest, CrewAnswer>(entry, data) }
-  })
-  const sum = new Float32Array(total)
+  const entry = new URL('./training-worker.ts', import.meta.url)
+  const team = openTeam<typeof data, CrewRequest, CrewAnswer>(entry, data, { workers, total })
   targets?.set(everyLabel(train))
 
   const gradient: Crew['gradient'] = async (weights, rows, hidden, draw) => {
-    common.weights.set(weights)
-    const slots = layout.slots.length
-    const masks = Array.from(rows, (_, i) => hidden.subarray(i * slots, (i + 1) * slots))
-    const shares = deal(
-      masks.map((mask) => placesOf(config, layout, mask)),
-      workers,
-    )
-    const busy = members.flatMap((member, w) => (shares[w]!.length > 0 ? [{ ...member, share: shares[w]! }] : []))
-    const answers = await Promise.all(
-      busy.map(({ ask, share }) =>
-        ask.ask({
-          kind: 'gradient',
-          rows: share.map((i) => rows[i]!),
-          hidden: joined(share.map((i) => masks[i]!)),
-          draw: draw ?? null,
-          batch: rows.length,
-        }),
-      ),
-    )
-    addUp(
-      busy.map((member) => member.gradient),
-      sum,
-    )
+    team.use(weights)
+    const masks = masksOf(hidden, rows.length)
+    const places = masks.map((mask) => placesOf(config, layout, mask))
+    const { answers, gradient } = await team.gradient(places, (share) => ({
+      kind: 'gradient',
+      rows: share.map((i) => rows[i]!),
+      hidden: joined(share.map((i) => masks[i]!)),
+      draw: draw ?? null,
+      batch: rows.length,
+    }))
     const loss = answers.reduce((total, answer) => total + ('loss' in answer ? answer.loss : Number.NaN), 0)
-    return { loss, gradient: sum }
+    return { loss, gradient }
   }
 
   const answers = async (
@@ -131,20 +107,19 @@ export const openCrew = ({
     part: 'train' | 'validation',
     subsets: readonly Uint8Array[],
   ): Promise<readonly Float32Array[]> => {
-    common.weights.set(weights)
-    const examples = common[part]
+    team.use(weights)
+    const examples = data[part]
     const results = subsets.map(() => new Float32Array(examples.count * config.labels))
     const tasks = subsets.flatMap((subset, s) =>
       planInference(config, visiblePlaces(config, layout, examples, subset)).map((rows) => ({ rows, subset, s })),
     )
-    const queue = tasks.values()
-    const work = async ({ ask }: (typeof members)[number]): Promise<void> => {
-      for (const { rows, subset, s } of queue) {
-        const answer = await ask.ask({ kind: 'logits', part, rows, subset })
+    await team.each(
+      tasks,
+      ({ rows, subset }) => ({ kind: 'logits', part, rows, subset }),
+      ({ rows, s }, answer) => {
         if ('logits' in answer) scatterRows(answer.logits, rows, config.labels, results[s]!)
-      }
-    }
-    await Promise.all(members.map(work))
+      },
+    )
     return results
   }
 
@@ -158,13 +133,17 @@ export const openCrew = ({
     gradient,
     logits: (weights, subsets) => answers(weights, 'validation', subsets),
     teach,
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(members.map(({ ask }) => ask.close()))
-    },
+    [Symbol.asyncDispose]: () => team[Symbol.asyncDispose](),
   }
 }
 
-const joined = (masks: readonly Uint8Array[]): Uint8Array => {
+/** The masks of a batch one by one. */
+export const masksOf = (hidden: Uint8Array, count: number): readonly Uint8Array[] =>
+  Array.from({ length: count }, (_, i) =>
+    hidden.subarray((i * hidden.length) / count, ((i + 1) * hidden.length) / count),
+  )
+
+export const joined = (masks: readonly Uint8Array[]): Uint8Array => {
   const all = new Uint8Array(masks.reduce((length, mask) => length + mask.length, 0))
   let at = 0
   for (const mask of masks) {
@@ -174,16 +153,8 @@ const joined = (masks: readonly Uint8Array[]): Uint8Array => {
   return all
 }
 
-/** In float64 and in order, then rounded once. */
-const addUp = (parts: readonly Float32Array[], sum: Float32Array): void => {
-  for (let i = 0; i < sum.length; i++) {
-    let total = 0
-    for (const part of parts) total += part[i]!
-    sum[i] = total
-  }
-}
-
-const visiblePlaces = (
+/** Places that each example takes when it is seen through a subset. */
+export const visiblePlaces = (
   config: ModelConfig,
   layout: TokenLayout,
   examples: SharedExamples,

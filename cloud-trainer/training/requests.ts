@@ -2,12 +2,13 @@
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { SharedExamples } from './shared-examples.ts'
+import type { MemberData } from './team.ts'
 
 /** Seed of the run, and its step. */
 export type StepDraw = { readonly seed: number; readonly step: number }
 
 /** Handed to a thread when it starts. */
-export type CrewData = {
+export type CrewData = MemberData & {
   readonly config: ModelConfig
   readonly layout: TokenLayout
   readonly train: SharedExamples
@@ -16,10 +17,6 @@ export type CrewData = {
   readonly targets: Float32Array | null
   readonly positiveWeight: Float32Array
   readonly negativeWeight: Float32Array
-  /** Shared: what every request computes with. */
-  readonly weights: Float32Array
-  /** Shared: where this thread leaves its part of the gradient. */
-  readonly gradient: Float32Array
   /** Memory of the values that one run keeps for its backward pass. */
   readonly limitBytes: number
   readonly trainingModel: Uint8Array

@@ -9,8 +9,8 @@ import { placesOf } from '../model/inference-batches.ts'
 import { parameterTable, weightFeeds } from '../model/parameters.ts'
 import { packTrainingBatch } from '../model/training-batch.ts'
 import type { CrewAnswer, CrewData, CrewRequest } from './requests.ts'
+import { gradientOfShare } from './share-gradient.ts'
 import { featuresAt, labelsAt, rowThrough } from './shared-examples.ts'
-import { partSizes } from './split.ts'
 
 const data = workerData as CrewData
 const { config, layout } = data
@@ -33,42 +33,27 @@ const labelsOf = (rows: readonly number[]): Float32Array => {
   return labels
 }
 
-/** Adds `share` times the gradients of one run to this thread's part of the gradient. */
-const addGradients = (outputs: Readonly<Record<string, { readonly data: Float32Array }>>, share: number): void => {
-  for (const [p, { offset, size }] of table.specs.entries()) {
-    const values = outputs[data.gradientOutputs[p]!]!.data
-    for (let i = 0; i < size; i++) data.gradient[offset + i]! += share * values[i]!
-  }
-}
-
 const gradient = async (request: Extract<CrewRequest, { kind: 'gradient' }>): Promise<CrewAnswer> => {
   const { rows, hidden, batch, draw } = request
-  const session = await training
   const sets = rows.map(
     (row, at): TokenSet => ({
       features: featuresAt(data.train, layout, row),
       hidden: hidden.subarray(at * slots, (at + 1) * slots),
     }),
   )
-  data.gradient.fill(0)
-  let loss = 0
-  let first = 0
   const places = sets.map((set) => placesOf(config, layout, set.hidden))
-  for (const size of partSizes(config, places, data.limitBytes)) {
-    const part = rows.slice(first, first + size)
+  const loss = await gradientOfShare({ ...data, session: await training, table }, places, (first, end) => {
+    const part = rows.slice(first, end)
     const feeds = packTrainingBatch(config, layout, {
-      rows: sets.slice(first, first + size),
+      rows: sets.slice(first, end),
       labels: labelsOf(part),
       positiveWeight: data.positiveWeight,
       negativeWeight: data.negativeWeight,
       // Rows of the training part: their masks are the same on any number of threads.
       ...(draw === null ? {} : { noise: { ...draw, observations: part } }),
     })
-    const outputs = await session.run({ ...parameters, ...feeds }, ['loss', ...data.gradientOutputs])
-    loss += (size / batch) * outputs.loss!.data[0]!
-    addGradients(outputs, size / batch)
-    first += size
-  }
+    return { feeds: { ...parameters, ...feeds }, weight: part.length / batch }
+  })
   return { loss }
 }
 
