@@ -3,10 +3,11 @@ import { parseCommand } from './command-line.ts'
 import { openStrategy } from './masking/strategy.ts'
 import { RECIPE_HELP, RECIPE_OPTIONS, type Recipe, recipeOf, recipeSchema } from './recipe.ts'
 
-const strategyOf = (...args: string[]): Recipe['strategy'] => {
-  const parsed = parseCommand(args, RECIPE_OPTIONS, [])
+const recipeFrom = (line: string): Recipe => {
+  const words = line.split(' ').filter((word) => word !== '')
+  const parsed = parseCommand(words, RECIPE_OPTIONS, [])
   if (parsed === 'help') throw new Error('no help was asked for')
-  return recipeOf(parsed.values).strategy
+  return recipeOf(parsed.values)
 }
 
 test.each<[string, Recipe['strategy']]>([
@@ -21,10 +22,14 @@ test.each<[string, Recipe['strategy']]>([
   ['--strategy constant --rate 0.4', { name: 'constant', rate: 0.4 }],
   ['--strategy dirichlet --alpha 0.5', { name: 'dirichlet', alpha: 0.5 }],
   ['--strategy dropout --rate 0.5', { name: 'dropout', rate: 0.5 }],
+  [
+    '--strategy leaning-dropout --rate 0.4 --lambda-score 2 --lambda-speed 0 --smoothing 0.5 --draws observation',
+    { name: 'leaning-dropout', rate: 0.4, lambdaScore: 2, lambdaSpeed: 0, smoothing: 0.5, draws: 'observation' },
+  ],
   ['--strategy opm --rate 0.4 --lambda-opm 1', { name: 'opm', rate: 0.4, lambda: 1 }],
   ['--strategy none', { name: 'none' }],
 ])('"%s" is a strategy that can be opened, and is kept in a recipe', (line, expected) => {
-  const strategy = strategyOf(...line.split(' ').filter((word) => word !== ''))
+  const { strategy } = recipeFrom(line)
   expect(strategy).toEqual(expected)
   expect(recipeSchema.shape.strategy.parse(JSON.parse(JSON.stringify(strategy)))).toEqual(expected)
   expect(openStrategy(strategy, [2, 2]).parameters).toMatchObject(expected)
@@ -34,13 +39,25 @@ test.each([
   ['--strategy uniform --kappa 5', '--kappa is no parameter of "uniform", but of miam, beta-hypercube'],
   ['--rate 0.5', '--rate is no parameter of "miam", but of constant, dropout, leaning-dropout, opm'],
   ['--strategy beta-hypercube --smoothing 0.5', '--smoothing is no parameter'],
+  ['--strategy constant --draws observation', '--draws is no parameter of "constant", but of miam, '],
+  ['--draws always', '--draws: '],
+  ['--distill-after 3', '--distill-after does nothing without --distill'],
+  ['--distill 1.5', '--distill: '],
   ['--strategy luck', '--strategy: '],
   ['--corner-mass 0.6', '--corner-mass: '],
   ['--smoothing 1', '--smoothing: '],
   ['--strategy dirichlet --alpha 0', '--alpha: '],
   ['--strategy opm --lambda-opm -1', '--lambda-opm'],
 ])('"%s" is refused', (line, message) => {
-  expect(() => strategyOf(...line.split(' '))).toThrow(message)
+  expect(() => recipeFrom(line)).toThrow(message)
+})
+
+test('distillation is in a recipe only when there is some', () => {
+  expect(recipeFrom('')).not.toHaveProperty('distillation')
+  expect(recipeFrom('--distill 0.5').distillation).toEqual({ share: 0.5, after: 5 })
+  const recipe = recipeFrom('--distill 1 --distill-after 9')
+  expect(recipe.distillation).toEqual({ share: 1, after: 9 })
+  expect(recipeSchema.parse(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe)
 })
 
 test('the help names every option and every strategy', () => {

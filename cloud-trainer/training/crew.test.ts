@@ -23,7 +23,7 @@ const set = exampleTrainingSet({
 })
 const { layout } = set
 
-const setUp = (mode: ModelConfig['mode'], workers: number, limitBytes = 2 ** 30, dropout = 0) => {
+const setUp = (mode: ModelConfig['mode'], workers: number, limitBytes = 2 ** 30, dropout = 0, isTaught = false) => {
   const sizes = { width: 16, layers: 2, heads: 2, feedForward: 32, frequencies: 4 }
   const config: ModelConfig = { ...defaultModelConfig(3), ...sizes, mode, dropout }
   const table = parameterTable(config, layout)
@@ -43,6 +43,7 @@ const setUp = (mode: ModelConfig['mode'], workers: number, limitBytes = 2 ** 30,
       labelWeights: labelWeights(set.train.labels, 3),
       workers,
       limitBytes,
+      isTaught,
     }),
   }
 }
@@ -119,6 +120,19 @@ test('logits through subsets are those of the predictor', async () => {
     const expected = await predictor.predict(set.validation.rows.map((row) => restrict(row, subset)))
     for (const [i, z] of expected.entries()) expect(Math.abs(measured[s]![i]! - z)).toBeLessThan(1e-5)
   }
+})
+
+test('taught by its own answers alone, the whole input has nothing more to learn at these weights', async () => {
+  const { crew, rows, hidden, weights } = setUp('drop', 2, 2 ** 30, 0, true)
+  await using _ = crew
+  const before = (await crew.gradient(weights, rows, hidden)).gradient.slice()
+  await crew.teach(weights, 1)
+  const after = (await crew.gradient(weights, rows, hidden)).gradient.slice()
+  expect(largest(after)).toBeLessThan(1e-5 * largest(before))
+  // The loss is linear in its targets.
+  await crew.teach(weights, 0.25)
+  const mixed = (await crew.gradient(weights, rows, hidden)).gradient
+  for (const [i, g] of before.entries()) expect(Math.abs(mixed[i]! - 0.75 * g)).toBeLessThan(1e-5 * largest(before))
 })
 
 test('a thread that fails fails the step, with its reason', async () => {

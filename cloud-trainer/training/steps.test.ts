@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { expectMean, expectVariance, meanOf, range } from '#test/support/draws.ts'
 import { exampleTrainingSet } from '#test/support/example-training-set.ts'
+import type { StrategyOptions } from '../masking/strategy.ts'
 import { defaultModelConfig } from '../model/config.ts'
 import type { Crew } from './crew.ts'
 import { firstWeights, planOf } from './plan.ts'
@@ -14,7 +15,8 @@ const BATCH = 128
 const TOKENS = 48
 const BATCHES = 400
 
-test('one p is drawn for each batch of training and shared by its observations, whose masks differ', async () => {
+/** Hidden share of the first modality, by observation, for each batch. */
+const sharesHidden = async (strategy: StrategyOptions): Promise<readonly (readonly number[])[]> => {
   const set = exampleTrainingSet({
     modalities: [
       { name: 'table', tokens: TOKENS, noise: 1 },
@@ -29,7 +31,7 @@ test('one p is drawn for each batch of training and shared by its observations, 
     ...DEFAULT_TRAINING,
     set,
     config: { ...defaultModelConfig(2), width: 8, layers: 1, heads: 2, feedForward: 8, frequencies: 4 },
-    strategy: { name: 'beta-hypercube' },
+    strategy,
     seed: 3,
     batchSize: BATCH,
     workers: 1,
@@ -40,7 +42,6 @@ test('one p is drawn for each batch of training and shared by its observations, 
   const run = startRun(plan, firstWeights(options, plan))
   const examples = shareExamples(set.layout, 2, set.train)
   const slots = set.layout.slots.length
-  /** Hidden share of the first modality, by observation, for each batch. */
   const seen: (readonly number[])[] = []
   const gradient: Crew['gradient'] = async (weights, rows, hidden) => {
     seen.push(Array.from(rows, (_, i) => meanOf([...hidden.subarray(i * slots, i * slots + TOKENS)])))
@@ -51,13 +52,34 @@ test('one p is drawn for each batch of training and shared by its observations, 
     if (step % 4 === 0 && step > 0) run.epoch = startEpoch(run.streams, plan.count)
     await takeStep(crew, run, plan, set, examples, 4)
   }
-  // Balanced at κ = 10: Var(p) = 0.174242 and E[p(1 − p)] = 0.075758; shared, the deviation is 0.417, else 0.037.
   expect(seen.every((shares) => shares.length === BATCH)).toBe(true)
-  expectVariance(seen.map(meanOf), 1 / 2, 0.174242 + 0.075758 / (BATCH * TOKENS))
+  return seen
+}
+
+const varianceWithin = (shares: readonly number[]): number => {
+  const mean = meanOf(shares)
+  return shares.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (shares.length - 1)
+}
+
+// Balanced at κ = 10.
+const VARIANCE_OF_P = 0.174242
+/** E[p(1 − p)]. */
+const OF_A_TOKEN = 0.075758
+
+test('one p is drawn for each batch of training and shared by its observations, whose masks differ', async () => {
+  const seen = await sharesHidden({ name: 'beta-hypercube' })
+  // Shared, the deviation of a batch's mean is 0.417, else 0.037.
+  expectVariance(seen.map(meanOf), 1 / 2, VARIANCE_OF_P + OF_A_TOKEN / (BATCH * TOKENS))
   // Within a batch only the tokens vary: E[p(1 − p)] / T, whose own spread over batches is that of p(1 − p).
-  const within = seen.map((shares) => {
-    const mean = meanOf(shares)
-    return shares.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (BATCH - 1)
-  })
-  expectMean(within, 0.075758 / TOKENS, meanOf(within.map((x) => (x - 0.075758 / TOKENS) ** 2)))
+  const within = seen.map(varianceWithin)
+  const expected = OF_A_TOKEN / TOKENS
+  expectMean(within, expected, meanOf(within.map((x) => (x - expected) ** 2)))
+})
+
+test('or each observation draws its own', async () => {
+  const seen = await sharesHidden({ name: 'beta-hypercube', draws: 'observation' })
+  const ofOne = VARIANCE_OF_P + OF_A_TOKEN / TOKENS
+  expectVariance(seen.map(meanOf), 1 / 2, ofOne / BATCH)
+  const within = seen.map(varianceWithin)
+  expectMean(within, ofOne, meanOf(within.map((x) => (x - ofOne) ** 2)))
 })

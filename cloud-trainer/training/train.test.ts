@@ -167,6 +167,25 @@ test('with dropout: learned, the same bits when stopped and gone on, and another
   })
 })
 
+test('taught by its answers to the whole input, a run goes on to the same bits', async () => {
+  const distillation = { share: 0.5, after: 2 }
+  const whole = await train(optionsOf({ distillation }))
+  const untaught = await train(optionsOf())
+  const losses = ({ epochs }: typeof whole) => epochs.map(({ loss }) => loss)
+  expect(losses(whole).slice(0, 2)).toEqual(losses(untaught).slice(0, 2))
+  expect(losses(whole)[2]).not.toBe(losses(untaught)[2])
+  await withFolder(async (folder) => {
+    const options = optionsOf({ folder, distillation })
+    // In the middle of the first taught epoch, at its end, and in the middle of the next.
+    for (const steps of [10, 2, 2]) await stopAfter(steps, options)
+    expect((await train(options)).weights).toEqual(whole.weights)
+    await expect(train(optionsOf({ folder }))).rejects.toMatchObject({
+      code: 'other-checkpoint',
+      message: expect.stringContaining('distillation was {"share":0.5,"after":2}, is undefined'),
+    })
+  })
+})
+
 test('a longer run continues a shorter one', () =>
   withFolder(async (folder) => {
     await train(optionsOf({ folder, epochs: 2 }))
@@ -262,6 +281,11 @@ describe('the single-label task', () => {
       await stopAfter(5, options)
       expect((await train(options)).weights).toEqual(whole.weights)
     }))
+
+  test('taught by its own answers, is learned as well', async () => {
+    const taught = single({ epochs: 25, batchSize: 32, learningRate: 1e-2, distillation: { share: 0.5, after: 3 } })
+    expect((await train(taught)).epochs.at(-1)!.all).toBeGreaterThan(0.7)
+  })
 
   test('refuses observations of two classes, one class only, and a model of the other task', async () => {
     const changed = (part: 'train' | 'validation', label: (y: number, i: number) => number): TrainingSet => ({
