@@ -15,119 +15,157 @@ import type { DatasetWarning, ModalityTemplate, RawExample, TabularTemplate } fr
 type Warn = (warning: DatasetWarning) => void
 type ContentOf<K extends ReadingContent['kind']> = Extract<ReadingContent, { kind: K }>
 
+/** Sees the examples of a set one after the other, and then knows the specs. */
+export type Fitting = {
+  readonly add: (example: Pick<RawExample, 'part' | 'readings'>) => void
+  readonly end: (onWarning?: Warn) => readonly ModalitySpec[]
+}
+
 /** Every reading of the training part counts once, also when an observation has several of a modality. */
+export const openFitting = (templates: readonly ModalityTemplate[]): Fitting => {
+  const fits = templates.map((template) => ({ name: template.name, ...openOne(template) }))
+  return {
+    add: ({ part, readings }) => {
+      for (const { modality, content } of readings) {
+        for (const { name, add } of fits) if (name === modality) add(content, part === 'train')
+      }
+    },
+    end: (onWarning = () => undefined) => fits.map(({ end }) => end(onWarning)),
+  }
+}
+
 export const fitSpecs = (
   templates: readonly ModalityTemplate[],
   examples: readonly RawExample[],
-  onWarning: Warn = () => undefined,
-): readonly ModalitySpec[] => templates.map((template) => fitOne(template, examples, onWarning))
+  onWarning?: Warn,
+): readonly ModalitySpec[] => {
+  const fitting = openFitting(templates)
+  for (const example of examples) fitting.add(example)
+  return fitting.end(onWarning)
+}
 
-const fitOne = (template: ModalityTemplate, examples: readonly RawExample[], warn: Warn): ModalitySpec => {
+/** Of one modality, or of one variable of it. */
+type Fit<Content, Fitted> = {
+  readonly add: (content: Content, isTraining: boolean) => void
+  readonly end: (warn: Warn) => Fitted
+}
+
+const openOne = (template: ModalityTemplate): Fit<ReadingContent, ModalitySpec> => {
   const { name } = template
   switch (template.kind) {
-    case 'tabular':
-      return { ...template, variables: template.variables.map((it) => fitVariable(name, it, examples, warn)) }
-    case 'series': {
-      const variables = template.variables.map((variable) => {
-        const moments = momentsOf()
-        for (const content of training(examples, name, 'series')) {
-          if (content.stepMs === template.stepMs)
-            for (const value of content.variables[variable] ?? []) moments.add(value)
-        }
-        return { name: variable, ...scaleOf(moments, `${name}.${variable}`, warn) }
+    case 'tabular': {
+      const variables = template.variables.map((it) => openVariable(name, it))
+      return ofKind('scalars', {
+        add: (content, isTraining) => {
+          for (const variable of variables) variable.add(content, isTraining)
+        },
+        end: (warn) => ({ ...template, variables: variables.map(({ end }) => end(warn)) }),
       })
-      return { ...template, variables }
+    }
+    case 'series': {
+      const variables = template.variables.map((variable) => ({ variable, moments: momentsOf() }))
+      return ofKind('series', {
+        add: (content, isTraining) => {
+          if (!isTraining || content.stepMs !== template.stepMs) return
+          for (const { variable, moments } of variables) {
+            for (const value of content.variables[variable] ?? []) moments.add(value)
+          }
+        },
+        end: (warn) => ({
+          ...template,
+          variables: variables.map(({ variable, moments }) => ({
+            name: variable,
+            ...scaleOf(moments, `${name}.${variable}`, warn),
+          })),
+        }),
+      })
     }
     case 'image': {
       const channels = Array.from({ length: template.channels }, momentsOf)
-      for (const { width, height, pixels } of training(examples, name, 'image')) {
-        if (width !== template.width || height !== template.height) continue
-        for (let i = 0; i < pixels.length; i++) channels[i % channels.length]!.add(pixels[i]! / 255)
-      }
-      return { ...template, ...scalesOf(channels, name, warn) }
+      return ofKind('image', {
+        add: ({ width, height, pixels }, isTraining) => {
+          if (!isTraining || width !== template.width || height !== template.height) return
+          for (let i = 0; i < pixels.length; i++) channels[i % channels.length]!.add(pixels[i]! / 255)
+        },
+        end: (warn) => ({ ...template, ...scalesOf(channels, name, warn) }),
+      })
     }
     case 'audio': {
       const moments = momentsOf()
       const values = template.frames * template.frontEnd.bands
-      for (const { levels } of training(examples, name, 'audio')) {
-        for (let i = 0; i < Math.min(values, levels.length); i++) moments.add(levelToDb(levels[i]!))
-      }
-      return { ...template, ...scaleOf(moments, name, warn) }
+      return ofKind('audio', {
+        add: ({ levels }, isTraining) => {
+          if (!isTraining) return
+          for (let i = 0; i < Math.min(values, levels.length); i++) moments.add(levelToDb(levels[i]!))
+        },
+        end: (warn) => ({ ...template, ...scaleOf(moments, name, warn) }),
+      })
     }
     case 'location':
-      return template
+      return { add: () => undefined, end: () => template }
     case 'embedding': {
       const dimensions = Array.from({ length: template.size }, momentsOf)
-      for (const { encoder, vector } of training(examples, name, 'embedding')) {
-        if (encoder !== template.encoder || vector.length !== template.size) continue
-        for (const [i, value] of vector.entries()) dimensions[i]!.add(value)
-      }
-      return { ...template, ...scalesOf(dimensions, name, warn) }
+      return ofKind('embedding', {
+        add: ({ encoder, vector }, isTraining) => {
+          if (!isTraining || encoder !== template.encoder || vector.length !== template.size) return
+          for (const [i, value] of vector.entries()) dimensions[i]!.add(value)
+        },
+        end: (warn) => ({ ...template, ...scalesOf(dimensions, name, warn) }),
+      })
     }
   }
 }
 
-function* contentsOf<K extends ReadingContent['kind']>(
-  examples: readonly RawExample[],
-  modality: string,
+const ofKind = <K extends ReadingContent['kind'], Fitted>(
   kind: K,
-): Generator<{ readonly example: RawExample; readonly content: ContentOf<K> }> {
-  for (const example of examples) {
-    for (const { modality: own, content } of example.readings) {
-      if (own === modality && content.kind === kind) yield { example, content: content as ContentOf<K> }
-    }
-  }
-}
+  { add, end }: Fit<ContentOf<K>, Fitted>,
+): Fit<ReadingContent, Fitted> => ({
+  add: (content, isTraining) => {
+    if (content.kind === kind) add(content as ContentOf<K>, isTraining)
+  },
+  end,
+})
 
-function* training<K extends ReadingContent['kind']>(
-  examples: readonly RawExample[],
-  modality: string,
-  kind: K,
-): Generator<ContentOf<K>> {
-  for (const { example, content } of contentsOf(examples, modality, kind)) if (example.part === 'train') yield content
-}
-
-const fitVariable = (
-  modality: string,
-  variable: TabularTemplate,
-  examples: readonly RawExample[],
-  warn: Warn,
-): TabularVariable => {
+const openVariable = (modality: string, variable: TabularTemplate): Fit<ContentOf<'scalars'>, TabularVariable> => {
   const { name } = variable
-  if (variable.type === 'category') return fitCategories(modality, variable, examples, warn)
+  if (variable.type === 'category') return openCategories(modality, variable)
   const moments = momentsOf()
-  for (const { values } of training(examples, modality, 'scalars')) moments.add(values[name])
-  return { type: 'number', name, ...scaleOf(moments, `${modality}.${name}`, warn) }
+  return {
+    add: ({ values }, isTraining) => {
+      if (isTraining) moments.add(values[name])
+    },
+    end: (warn) => ({ type: 'number', name, ...scaleOf(moments, `${modality}.${name}`, warn) }),
+  }
 }
 
 /** Codes that only occur outside the training part hide their token, since nothing is known about them. */
-const fitCategories = (
+const openCategories = (
   modality: string,
   { name, categories }: Extract<TabularTemplate, { type: 'category' }>,
-  examples: readonly RawExample[],
-  warn: Warn,
-): TabularVariable => {
+): Fit<ContentOf<'scalars'>, TabularVariable> => {
   const subject = `${modality}.${name}`
   const known = new Set(categories ?? [])
-  if (categories === null) {
-    for (const { values } of training(examples, modality, 'scalars')) {
+  const counts = new Map<number, number>()
+  return {
+    add: ({ values }, isTraining) => {
       const value = values[name]
-      if (value !== undefined && value !== null) known.add(value)
-    }
+      if (value === undefined || value === null) return
+      counts.set(value, (counts.get(value) ?? 0) + 1)
+      if (isTraining && categories === null) known.add(value)
+    },
+    end: (warn) => {
+      if (known.size === 0) {
+        warn({ code: 'never-present', subject, count: 1, detail: 'no category occurs in the training part' })
+        known.add(0)
+      }
+      let unknown = 0
+      for (const [value, count] of counts) if (!known.has(value)) unknown += count
+      if (unknown > 0) {
+        warn({ code: 'unknown-category', subject, count: unknown, detail: 'read as missing: not in the training part' })
+      }
+      return { type: 'category', name, categories: categories ?? [...known].sort((a, b) => a - b) }
+    },
   }
-  if (known.size === 0) {
-    warn({ code: 'never-present', subject, count: 1, detail: 'no category occurs in the training part' })
-    known.add(0)
-  }
-  let unknown = 0
-  for (const { content } of contentsOf(examples, modality, 'scalars')) {
-    const value = content.values[name]
-    if (value !== undefined && value !== null && !known.has(value)) unknown++
-  }
-  if (unknown > 0) {
-    warn({ code: 'unknown-category', subject, count: unknown, detail: 'read as missing: not in the training part' })
-  }
-  return { type: 'category', name, categories: categories ?? [...known].sort((a, b) => a - b) }
 }
 
 const GUARD = 1e-4

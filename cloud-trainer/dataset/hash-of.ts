@@ -10,13 +10,22 @@ import type { RawExample, RawSet } from './raw-set.ts'
 /** Rises when equal data get another hash. */
 const HASH_VERSION = 1
 
-export const hashOf = ({ task, templates, labels, examples }: RawSet): Sha256 => {
+/** Takes the examples one after the other, as many as were said. */
+export const openHash = (
+  { task, templates, labels }: Omit<RawSet, 'examples'>,
+  examples: number,
+): { readonly add: (example: RawExample) => void; readonly end: () => Sha256 } => {
   const hash = createHash('sha256')
   // JSON leaves out what is undefined: multi-label sets keep the hash that they had before there were tasks.
   const other = task === 'single-label' ? task : undefined
-  addJson(hash, { version: HASH_VERSION, task: other, templates, labels, examples: examples.length })
-  for (const example of examples) addExample(hash, example)
-  return hash.digest('hex') as Sha256
+  addJson(hash, { version: HASH_VERSION, task: other, templates, labels, examples })
+  return { add: (example) => addExample(hash, example), end: () => hash.digest('hex') as Sha256 }
+}
+
+export const hashOf = (raw: RawSet): Sha256 => {
+  const hash = openHash(raw, raw.examples.length)
+  for (const example of raw.examples) hash.add(example)
+  return hash.end()
 }
 
 const addExample = (hash: Hash, { id, part, window, readings, labels }: RawExample): void => {

@@ -5,10 +5,11 @@ import type { TokenReading } from '#shared/tokens/tokenize.ts'
 import { DatasetError } from './dataset-error.ts'
 import { type Description, parseDescription } from './description.ts'
 import { describeDisdat, type ImageWindow } from './disdat.ts'
+import { type ExampleSource, readAll } from './example-source.ts'
 import { parseJson, readIfThere } from './folder-files.ts'
 import { labelsOf } from './labels.ts'
 import { openSource } from './modality-source.ts'
-import type { DatasetWarning, RawExample, RawSet } from './raw-set.ts'
+import type { DatasetWarning, Part, RawSet } from './raw-set.ts'
 import { readTables } from './read-tables.ts'
 import type { ModalitySource } from './sources/source.ts'
 import { partsOf, splitName } from './split.ts'
@@ -21,13 +22,15 @@ export type ReadFolderOptions = Partial<ImageWindow> & {
 }
 
 const HOUR_MS = 3_600_000
-/** Rows whose files are read and decoded at once. */
-const FILES_AT_ONCE = 16
 
-/** Throws DatasetError, which names file, row and column. */
-export const readFolder = async (folder: string, options: ReadFolderOptions = {}): Promise<RawSet> => {
+/** All of it, in memory. Throws DatasetError, which names file, row and column. */
+export const readFolder = async (folder: string, options: ReadFolderOptions = {}): Promise<RawSet> =>
+  readAll(await openFolder(folder, options))
+
+/** Reads the tables; readings and what lies in files of its own is read with the examples. Throws DatasetError. */
+export const openFolder = async (folder: string, options: ReadFolderOptions = {}): Promise<ExampleSource> => {
   const { onWarning = () => undefined } = options
-  const description = select(await findDescription(resolve(folder), options), options.modalities)
+  const description = await describeFolder(folder, options)
   const root = resolve(folder, description.folder ?? '.')
   const tables = await readTables(root, description)
   const { main } = tables
@@ -43,26 +46,31 @@ export const readFolder = async (folder: string, options: ReadFolderOptions = {}
   const timeOf = description.time === undefined ? () => null : timeReader(main, description.time)
 
   const rows = known.rows.filter((row) => parts[row] !== null)
-  const examples: RawExample[] = []
-  for (let first = 0; first < rows.length; first += FILES_AT_ONCE) {
-    const some = rows.slice(first, first + FILES_AT_ONCE).map(async (row) => ({
-      id: main.ids[row]!,
-      readings: await readingsOf(main.ids[row]!, row, timeOf(row), sources),
-      window: windowOf(timeOf(row)),
-      part: parts[row]!,
-      labels: known.of(row),
-    }))
-    examples.push(...(await Promise.all(some)))
-  }
-  requireParts(examples, description)
-  warnOfUnused(known.rows.length - rows.length, description, onWarning)
-  return {
+  const source: ExampleSource = {
     ...(known.classes === null ? {} : { task: 'single-label' }),
-    templates: sources.map((source) => source.template),
+    templates: sources.map(({ template }) => template),
     labels: known.labels,
-    examples,
+    ids: rows.map((row) => main.ids[row]!),
+    parts: rows.map((row) => parts[row]!),
+    read: async (example) => {
+      const row = rows[example]!
+      return {
+        id: main.ids[row]!,
+        readings: await readingsOf(main.ids[row]!, row, timeOf(row), sources),
+        window: windowOf(timeOf(row)),
+        part: parts[row]!,
+        labels: known.of(row),
+      }
+    },
   }
+  requireParts(source.parts, description)
+  warnOfUnused(known.rows.length - rows.length, description, onWarning)
+  return source
 }
+
+/** Of the folder, without the modalities that nobody asked for. Throws DatasetError. */
+export const describeFolder = async (folder: string, options: ReadFolderOptions): Promise<Description> =>
+  select(await findDescription(resolve(folder), options), options.modalities)
 
 const findDescription = async (folder: string, options: ReadFolderOptions): Promise<Description> => {
   const own = await readIfThere(folder, 'dataset.json')
@@ -133,9 +141,9 @@ const readingsOf = async (
   return readings
 }
 
-const requireParts = (examples: readonly RawExample[], { table, split }: Description): void => {
+const requireParts = (parts: readonly Part[], { table, split }: Description): void => {
   for (const part of ['train', 'validation'] as const) {
-    if (examples.some((example) => example.part === part)) continue
+    if (parts.includes(part)) continue
     const values = 'column' in split ? ` (${split[part].join(', ')})` : ''
     throw new DatasetError('too-few', `no row of the ${part} part${values}`, { file: table, column: splitName(split) })
   }
