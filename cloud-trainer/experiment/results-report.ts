@@ -14,7 +14,7 @@ import {
 } from '../report/page.ts'
 import { standalone, withLegend } from '../report/picture.ts'
 import { extent } from '../report/scale.ts'
-import { METRIC_NAMES, points, type Results, type RunSummary, sideOf, signedPoints } from './results.ts'
+import { columnTitle, METRIC_NAMES, points, type Results, type RunSummary, sideOf, signedPoints } from './results.ts'
 import { meanRanks } from './results-table.ts'
 
 /** An SVG file. */
@@ -126,14 +126,15 @@ const axesOf = ({ comparison }: Results): ReadonlyMap<string, readonly [number, 
 }
 
 const differenceCharts = (results: Results) => {
-  const { comparison, metric } = results
+  const { comparison, metric, data } = results
   const { variants, columns, cells, baseline } = comparison
   const axes = axesOf(results)
   return variants.flatMap((variant, v) => {
     if (variant === baseline) return []
     const rows = columns.map(({ name, kind }, c) => {
       const { value, low, high } = cells[v]![c]!.difference!
-      return { name, value: 100 * value, low: 100 * low, high: 100 * high, isSum: kind !== 'subset' }
+      const title = columnTitle(name, data.modalities)
+      return { name: title, value: 100 * value, low: 100 * low, high: 100 * high, isSum: kind !== 'subset' }
     })
     const [low, high] = axes.get(variant)!
     const edge = 0.03 * (high - low)
@@ -158,12 +159,12 @@ const nameCell = (variant: string): TableCell => {
   return { text: name!, ...(parameters.length === 0 ? {} : { small: parameters.join(', ') }) }
 }
 
-const tableSection = ({ comparison, metric }: Results): Section => {
+const tableSection = ({ comparison, metric, data }: Results): Section => {
   const { variants, columns, cells, baseline } = comparison
   const rows = columns.map(({ name, kind }, c) => ({
     ...(kind === 'subset' ? {} : { class: 'sum' }),
     cells: [
-      { text: name },
+      { text: columnTitle(name, data.modalities) },
       ...variants.map((_, v): TableCell => {
         const { value, low, high, rank, difference } = cells[v]![c]!
         return {
@@ -290,15 +291,14 @@ const calibrationSection = (results: Results): Section => {
     const at = bins.filter((point) => point.every(Number.isFinite))
     const lines: readonly Line[] = [{ name: variant, series, points: at, hasDots: true }]
     const all = runs.map(({ calibration }) => calibration.errors.at(-1)!)
-    const yLabel = `ECE ${mean(all.map(({ before }) => before)).toFixed(3)} → ${mean(all.map(({ after }) => after)).toFixed(3)}`
+    const errors = `ECE ${mean(all.map(({ before }) => before)).toFixed(3)} → ${mean(all.map(({ after }) => after)).toFixed(3)}`
     return lineChart({
       title: variant,
       lines,
       x: [0, 1],
       y: [0, 1],
       hasDiagonal: true,
-      xLabel: 'probability said',
-      yLabel,
+      xLabel: `probability said · ${errors}`,
     })
   })
   return {

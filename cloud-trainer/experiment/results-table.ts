@@ -1,5 +1,5 @@
 /** The table of an experiment for a README: Markdown. Pure. */
-import { METRIC_NAMES, points, type Results, sideOf, signedPoints } from './results.ts'
+import { columnTitle, METRIC_NAMES, points, type Results, sideOf, signedPoints } from './results.ts'
 
 /**
  * Columns as rows, variants as columns: mean over the seeds, the 95 % interval, and where the difference from the
@@ -9,7 +9,7 @@ export const resultsMarkdown = ({ comparison, metric, data, made, runs }: Result
   const { variants, columns, cells, baseline, seeds, resamples } = comparison
   const head = [METRIC_NAMES[metric], ...variants.map((variant) => `\`${variant}\``)]
   const rows = columns.map(({ name, kind }, c) => [
-    kind === 'subset' ? name : `**${name}**`,
+    kind === 'subset' ? columnTitle(name, data.modalities) : `**${name}**`,
     ...cells.map((row) => {
       const { value, low, high, difference, rank } = row[c]!
       const side = difference === null ? 0 : sideOf(difference)

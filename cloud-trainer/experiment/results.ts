@@ -80,3 +80,11 @@ export const signedPoints = (value: number): string => {
 /** Whether an interval excludes zero, and on which side. */
 export const sideOf = ({ low, high }: { readonly low: number; readonly high: number }): -1 | 0 | 1 =>
   low > 0 ? 1 : high < 0 ? -1 : 0
+
+/** "all but soil" for a column that shows every modality but one, if these are more than two; else its name. */
+export const columnTitle = (name: string, modalities: readonly string[]): string => {
+  const shown = name.split('+')
+  const missing = modalities.filter((modality) => !shown.includes(modality))
+  const isRest = shown.length > 2 && missing.length === 1 && shown.length === modalities.length - 1
+  return isRest ? `all but ${missing[0]}` : name
+}

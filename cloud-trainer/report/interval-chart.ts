@@ -1,5 +1,5 @@
 /** Values with their intervals, one below the other, about zero. */
-import { element, escapeText, label } from './markup.ts'
+import { element, escapeText, LETTER, label, pictureTitle } from './markup.ts'
 import { linearScale } from './scale.ts'
 import { seriesClass } from './style.ts'
 
@@ -14,7 +14,6 @@ export type IntervalRow = {
 
 const ROW = 16
 const MARGIN = { right: 12, top: 26, bottom: 34 }
-const NAME_WIDTH = 6.1 // pixels of a letter at 11 px, on average
 
 /** `ends`: of the axis, which several charts share. Names longer than 28 letters are cut; the whole is their tooltip. */
 export const intervalChart = (options: {
@@ -27,7 +26,7 @@ export const intervalChart = (options: {
 }): string => {
   const { title, rows, ends, series, xLabel, width = 380 } = options
   const names = rows.map(({ name }) => (name.length > 28 ? `${name.slice(0, 27)}…` : name))
-  const left = Math.max(...names.map((name) => name.length)) * NAME_WIDTH + 10
+  const left = Math.max(...names.map((name) => name.length)) * LETTER.small + 10
   const height = MARGIN.top + rows.length * ROW + MARGIN.bottom
   const bottom = height - MARGIN.bottom
   const x = linearScale(ends, [left, width - MARGIN.right])
@@ -45,7 +44,7 @@ export const intervalChart = (options: {
     ]
   })
   return element('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': title }, [
-    label(title, { x: 4, y: 14, class: 'title' }),
+    pictureTitle(title, { x: 4, y: 14, room: width - 4 }),
     ...x.ticks.map((tick) =>
       element('line', { class: 'axis', x1: x.at(tick), x2: x.at(tick), y1: MARGIN.top, y2: bottom }),
     ),

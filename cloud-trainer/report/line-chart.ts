@@ -1,5 +1,5 @@
 /** Lines over a common axis. */
-import { element, label } from './markup.ts'
+import { element, label, pictureTitle } from './markup.ts'
 import { extent, linearScale, logScale } from './scale.ts'
 import { seriesClass } from './style.ts'
 
@@ -18,7 +18,6 @@ export type LineChartOptions = {
   readonly title: string
   readonly lines: readonly Line[]
   readonly xLabel: string
-  readonly yLabel?: string
   readonly isLogY?: boolean
   /** Ends of the axes; those of the lines when absent. */
   readonly x?: readonly [number, number]
@@ -34,7 +33,7 @@ export type LineChartOptions = {
 const MARGIN = { left: 40, right: 10, top: 24, bottom: 34 }
 
 export const lineChart = (options: LineChartOptions): string => {
-  const { title, lines, xLabel, yLabel, isLogY = false, width = 300, height = 200 } = options
+  const { title, lines, xLabel, isLogY = false, width = 300, height = 200 } = options
   const points = lines.flatMap((line) => line.points)
   const xEnds = options.x ?? extent(points.map(([x]) => x))
   const yEnds =
@@ -69,14 +68,13 @@ export const lineChart = (options: LineChartOptions): string => {
   ])
   const level = options.level
   return element('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': title }, [
-    label(title, { x: MARGIN.left, y: 14, class: 'title' }),
+    pictureTitle(title, { x: MARGIN.left, y: 14, room: width - MARGIN.left }),
     ...y.ticks.map((tick) =>
       element('line', { class: 'axis', x1: MARGIN.left, x2: right, y1: y.at(tick), y2: y.at(tick) }),
     ),
     ...y.ticks.map((tick) => label(y.label(tick), { x: MARGIN.left - 5, y: y.at(tick) + 4, 'text-anchor': 'end' })),
     ...x.ticks.map((tick) => label(x.label(tick), { x: x.at(tick), y: bottom + 14, 'text-anchor': 'middle' })),
     label(xLabel, { x: right, y: height - 5, 'text-anchor': 'end' }),
-    ...(yLabel === undefined ? [] : [label(yLabel, { x: right, y: 14, 'text-anchor': 'end' })]),
     ...(level === undefined || level < yEnds[0] || level > yEnds[1]
       ? []
       : [element('line', { class: 'zero', x1: MARGIN.left, x2: right, y1: y.at(level), y2: y.at(level) })]),

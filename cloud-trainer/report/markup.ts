@@ -30,3 +30,22 @@ export const label = (
   text: string,
   attributes: { readonly x: number; readonly y: number; readonly 'text-anchor'?: string; readonly class?: string },
 ): string => element('text', attributes, escapeText(text))
+
+/** Pixels of a letter on average: of the small type, and of titles. */
+export const LETTER = { small: 6.1, title: 6.9 } as const
+
+/** The title of a picture; one that is longer than `room` pixels is cut, and is then its own tooltip. */
+export const pictureTitle = (
+  text: string,
+  at: { readonly x: number; readonly y: number; readonly room: number },
+): string => {
+  const { x, y, room } = at
+  const most = Math.max(1, Math.floor(room / LETTER.title))
+  const attributes = { x, y, class: 'title' }
+  if (text.length <= most) return label(text, attributes)
+  return element(
+    'text',
+    attributes,
+    `${escapeText(`${text.slice(0, most - 1)}…`)}${element('title', {}, escapeText(text))}`,
+  )
+}

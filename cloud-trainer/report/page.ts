@@ -56,9 +56,16 @@ ${sections.map(sectionText).join('\n')}
 </html>
 `
 
-const LEGEND_STYLE = Array.from({ length: 10 }, (_, i) => `.legend .${seriesClass(i)}{background:var(--c${i})}`).join(
-  '',
-)
+const LEGEND_STYLE = [
+  ...Array.from({ length: 10 }, (_, i) => `.legend .${seriesClass(i)}{background-color:var(--c${i})}`),
+  ...[
+    ['dashed', 4],
+    ['dotted', 2],
+  ].map(
+    ([name, on]) =>
+      `.legend .${name}{background-image:repeating-linear-gradient(90deg,transparent 0 ${on}px,var(--ground) ${on}px ${Number(on) + 2}px)}`,
+  ),
+].join('')
 
 const sectionText = ({ title, note, body }: Section): string =>
   `<section>\n<h2>${escapeText(title)}</h2>\n${note === undefined ? '' : `<p class="note">${escapeText(note)}</p>\n`}${body}\n</section>`

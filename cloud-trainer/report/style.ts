@@ -14,8 +14,11 @@ const SERIES: readonly (readonly [light: string, dark: string])[] = [
   ['#b2182b', '#f27a80'],
 ]
 
-/** Class of the i-th series; after ten they repeat. */
-export const seriesClass = (index: number): string => `c${index % SERIES.length}`
+/** Classes of the i-th series; after ten the colours repeat, dashed, and after twenty dotted. */
+export const seriesClass = (index: number): string => {
+  const colour = `c${index % SERIES.length}`
+  return index < SERIES.length ? colour : `${colour} ${index < 2 * SERIES.length ? 'dashed' : 'dotted'}`
+}
 
 const variables = (dark: boolean): string =>
   SERIES.map((pair, i) => `--c${i}:${pair[dark ? 1 : 0]};`).join('') +
@@ -35,6 +38,7 @@ export const PICTURE_STYLE = [
   'svg .axis{stroke:var(--line);stroke-width:1;fill:none}',
   'svg .zero{stroke:var(--soft);stroke-width:1;fill:none}',
   'svg .line{fill:none;stroke-width:1.8;stroke-linejoin:round}',
+  'svg .line.dashed{stroke-dasharray:6 3}svg .line.dotted{stroke-dasharray:1.8 2.6}',
   'svg .band{stroke:none;opacity:.15}',
   ...SERIES.map(
     (_, i) => `svg .c${i}{stroke:var(--c${i})}svg .fill.c${i},svg .band.c${i}{fill:var(--c${i});stroke:none}`,
