@@ -11,6 +11,7 @@ type Suite = (options: { readonly small: boolean; readonly seed: number }) => Pr
 
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   inference: async () => (await import('./inference.ts')).runInferenceBench,
+  epoch: async () => (await import('./epoch.ts')).runEpochBench,
   training: async () => (await import('./training.ts')).runTrainingBench,
 }
 
