@@ -4,22 +4,26 @@ import { UsageError } from './command-line.ts'
 import { parseVariant, variantKey } from './experiment/plan.ts'
 import { type ExperimentSettings, STRATEGY_SCHEMAS } from './experiment-settings.ts'
 import { refusalOf } from './masking/strategy.ts'
-import { RECIPE_HELP, RECIPE_OPTIONS, type RecipeValues, recipeOf, STRATEGY_OPTIONS } from './recipe.ts'
+import { PRECISION_HELP, RECIPE_HELP, RECIPE_OPTIONS, type RecipeValues, recipeOf, STRATEGY_OPTIONS } from './recipe.ts'
 
 export type Variant = ExperimentSettings['variants'][number]
 
-/** Each run has its own strategy and seed, and one thread. */
-const { strategy: _strategy, seed: _seed, workers: _workers, ...OTHER_OPTIONS } = RECIPE_OPTIONS
+/** Each run has its own strategy and seed, and one thread; nothing is exported. */
+const { strategy: _strategy, seed: _seed, workers: _workers, precision: _precision, ...OTHER_OPTIONS } = RECIPE_OPTIONS
 export const SHARED_OPTIONS = Object.fromEntries(
   Object.entries(OTHER_OPTIONS).filter(([name]) => !STRATEGY_OPTIONS.some((option) => option === name)),
 ) as Omit<typeof OTHER_OPTIONS, (typeof STRATEGY_OPTIONS)[number]>
 
 export const SHARED_HELP = RECIPE_HELP.slice(RECIPE_HELP.indexOf('  --mask-mode'))
+  .replace(`\n${PRECISION_HELP}`, '')
   .split('\n')
   .filter((line) => !/^ {2}--(seed|workers) /.test(line))
   .join('\n')
 
-type SharedValues = Omit<RecipeValues, 'strategy' | 'seed' | 'workers' | (typeof STRATEGY_OPTIONS)[number]>
+type SharedValues = Omit<
+  RecipeValues,
+  'strategy' | 'seed' | 'workers' | 'precision' | (typeof STRATEGY_OPTIONS)[number]
+>
 
 /** Throws a UsageError when the values contradict one another. */
 export const sharedRecipeOf = (values: SharedValues): ExperimentSettings['recipe'] => {
@@ -33,6 +37,7 @@ export const sharedRecipeOf = (values: SharedValues): ExperimentSettings['recipe
     strategy: 'none',
     seed: 1,
     workers: 1,
+    precision: 'float32',
   })
   return shared
 }

@@ -3,6 +3,7 @@ import type { Manifest } from '#shared/bundle/manifest.ts'
 import { type Task, taskOf } from '#shared/domain/task.ts'
 import { choosePrecision, type Measured, type WantedPrecision } from './choose-precision.ts'
 import { calibrated, expectedCalibrationError, fitTemperatures } from './evaluation/calibrate.ts'
+import { calibrationErrors as calibrationErrorsOf, halvedErrors } from './evaluation/calibration-errors.ts'
 import { type Evaluation, evaluateSubsets, labelsInAllParts, type SubsetScore } from './evaluation/evaluate.ts'
 import { type PartialInput, subsetsToMeasure } from './evaluation/subsets.ts'
 import { fitThresholds } from './evaluation/thresholds.ts'
@@ -34,7 +35,7 @@ export type TrainBundleOptions = {
   /** Subsets to measure besides the standard ones. */
   readonly partial?: readonly PartialInput[]
   /** The form of the exported model; float32 when absent, and when a smaller one would score worse (choose-precision.ts). */
-  readonly precision?: WantedPrecision
+  readonly precision?: WantedPrecision | undefined
   /** Of the bootstrap; 200 when absent. */
   readonly resamples?: number
   readonly signal?: AbortSignal
@@ -106,6 +107,20 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     return expectedCalibrationError(judged.probabilities, judged.labels)
   }
 
+  const calibrationErrors: Manifest['calibrationErrors'] = {
+    measuredOn: test === null ? 'validation-halves' : 'test',
+    groups: [
+      ...(test === null
+        ? halvedErrors({ layout, labels: known, answers: validation.seen, task })
+        : calibrationErrorsOf(calibration, {
+            layout,
+            labels: allLabels(set.test!.labels),
+            answers: test.seen,
+            task,
+          })),
+    ],
+  }
+
   onProgress({ kind: 'exporting' })
   const { manifest, verification } = await writeBundle({
     ...interruption,
@@ -119,6 +134,7 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
     scores: (test ?? validation).scores.map(toManifestScore(task)),
     scoredOn: test === null ? 'validation' : 'test',
     calibration,
+    calibrationErrors,
     ...(choice === null ? {} : { precision: choice.precision }),
     thresholds: fitThresholds(probabilities, known, labels.length),
     strategy: trained.strategy,

@@ -6,6 +6,7 @@ import { isLevel } from '#shared/domain/ids.ts'
 import { taskOf } from '#shared/domain/task.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
+import { calibrationLines, precisionLines } from './bundle-text.ts'
 import { parseCommand, UsageError } from './command-line.ts'
 import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from './data-source.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
@@ -13,7 +14,15 @@ import type { DatasetWarning } from './dataset/raw-set.ts'
 import { averageOf, type Evaluation } from './evaluation/evaluate.ts'
 import { foreignEntry } from './export/write-bundle.ts'
 import { openProgressBar } from './progress-bar.ts'
-import { RECIPE_HELP, RECIPE_OPTIONS, recipeOf, recipeSchema, trainingOf } from './recipe.ts'
+import {
+  PRECISION_HELP,
+  PRECISION_OPTION,
+  RECIPE_HELP,
+  RECIPE_OPTIONS,
+  recipeOf,
+  recipeSchema,
+  trainingOf,
+} from './recipe.ts'
 import { scoreTable } from './score-table.ts'
 import { type TrainedBundle, trainBundle } from './train-bundle.ts'
 import { TrainingError } from './training/training-error.ts'
@@ -36,6 +45,8 @@ const EXPORT_HELP = `understory trainer export – writes the bundle of a run th
 
   --checkpoint FOLDER  of "trainer train" (its --checkpoints)
   --out FOLDER         the bundle
+${PRECISION_HELP}
+                       (default here: what the run was started with)
   --json               the last line of standard output is the result as one JSON object
   --help
 `
@@ -79,14 +90,19 @@ export const trainModel = async (args: readonly string[], signal: AbortSignal): 
 }
 
 export const exportModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
-  const shape = { checkpoint: z.string().min(1), out: z.string().min(1) }
+  const shape = {
+    checkpoint: z.string().min(1),
+    out: z.string().min(1),
+    precision: PRECISION_OPTION.precision.unwrap().optional(),
+  }
   const parsed = parseCommand(args, shape, ['json'])
   if (parsed === 'help') return help(EXPORT_HELP)
   const { values, flags } = parsed
   const checkpoints = resolve(values.checkpoint)
   const settings = await readSettings(checkpoints)
   // A run that has done its epochs ends at once, with the weights of its checkpoint.
-  const recipe = { ...settings.recipe, epochs: 1 }
+  const { precision = settings.recipe.precision } = values
+  const recipe = { ...settings.recipe, epochs: 1, ...(precision === undefined ? {} : { precision }) }
   const places = { bundleFolder: resolve(values.out), checkpoints }
   return make({ ...settings, recipe }, { ...places, json: flags.has('json'), signal, isNew: false })
 }
@@ -117,6 +133,7 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
     bundleFolder,
     partial: partial.map((slots) => ({ slots })),
     resamples: recipe.resamples,
+    precision: recipe.precision,
     signal,
     onProgress: bar.show,
   }).catch(async (cause: unknown) => {
@@ -175,6 +192,8 @@ const summaryText = ({ manifest, evaluation, trained }: TrainedBundle, bundleFol
   return [
     `${bundleFolder}: epoch ${trained.selectedEpoch}, measured on ${observations} observations of the ${part} part`,
     scoreTable(scores, average, taskOf(manifest)),
+    ...calibrationLines(manifest),
+    ...precisionLines(manifest),
   ].join('\n')
 }
 
@@ -197,6 +216,8 @@ const summaryOf = (
   scores: manifest.scores,
   calibration: manifest.calibration,
   calibrationError,
+  calibrationErrors: manifest.calibrationErrors,
+  precision: manifest.precision,
   verification,
   unlearnable: trained.unlearnable,
   notes: trained.notes,

@@ -15,7 +15,7 @@ import type { TokenRows } from '../model/token-rows.ts'
 const LOWEST = 0.05
 const HIGHEST = 20
 /** Fewest observations of a group that has its own temperature. */
-const FEWEST_OBSERVATIONS = 20
+export const FEWEST_OBSERVATIONS = 20
 /** Pairs of logit and label that are looked at in all; of more, those of every k-th observation. */
 const MOST_PAIRS = 1_000_000
 const LOG_TOLERANCE = 1e-4
@@ -78,7 +78,8 @@ const fitTemperature = (pairs: Pairs, lossOf: Loss): number => {
 /** Rows with their logits [rows × labels]; row r has the labels of observation r. */
 export type Answers = { readonly rows: TokenRows; readonly logits: ArrayLike<number> }
 
-const groupOf = (layout: TokenLayout, { hidden }: TokenSet): string => {
+/** Of an observation: the modalities that it shows, "" for none. */
+export const groupOf = (layout: TokenLayout, { hidden }: TokenSet): string => {
   const visible = new Array<number>(layout.modalities.length).fill(0)
   for (const [s, { modality }] of layout.slots.entries()) if (hidden[s] === 0) visible[modality]!++
   return subsetGroup(layout.modalities, visible)
@@ -153,31 +154,53 @@ export type ReliabilityBin = {
   readonly count: number
 }
 
-/** 15 bins of equal width from 0 to 1 (Guo et al. 2017, eq. 1 and 2). Unknown labels are left out. */
-export const reliability = (probabilities: ArrayLike<number>, labels: Float32Array): readonly ReliabilityBin[] => {
-  const counts = new Float64Array(BINS)
-  const said = new Float64Array(BINS)
-  const found = new Float64Array(BINS)
-  for (let i = 0; i < labels.length; i++) {
-    if (Number.isNaN(labels[i]!)) continue
-    const bin = Math.min(BINS - 1, Math.floor(probabilities[i]! * BINS))
-    counts[bin]!++
-    said[bin]! += probabilities[i]!
-    found[bin]! += labels[i]!
-  }
-  return Array.from(counts, (count, bin) => ({
-    said: count === 0 ? 0 : said[bin]! / count,
-    found: count === 0 ? 0 : found[bin]! / count,
-    count,
-  }))
+/** Sums of answers by bin: 15 of equal width from 0 to 1 (Guo et al. 2017, eq. 1 and 2). */
+export type Reliability = {
+  /** An answer with its label; one that is unknown (NaN) is left out. */
+  readonly add: (probability: number, label: number) => void
+  readonly bins: () => readonly ReliabilityBin[]
+  /**
+   * Expected calibration error (eq. 3): by how much probability and frequency differ in the bins, averaged over known
+   * labels. NaN when none is known.
+   */
+  readonly error: () => number
+  /** What that error would be on average if the probabilities were honest, because the answers are so few. */
+  readonly chance: () => number
 }
 
-/**
- * Expected calibration error (Guo et al. 2017, eq. 3): by how much probability and frequency differ in the bins,
- * averaged over known labels. NaN when none is known.
- */
-export const expectedCalibrationError = (probabilities: ArrayLike<number>, labels: Float32Array): number => {
-  const bins = reliability(probabilities, labels)
-  const total = bins.reduce((sum, { count }) => sum + count, 0)
-  return bins.reduce((sum, { said, found, count }) => sum + count * Math.abs(said - found), 0) / total
+export const openReliability = (): Reliability => {
+  const [counts, said, found, variance] = Array.from({ length: 4 }, () => new Float64Array(BINS))
+  const bins = (): readonly ReliabilityBin[] =>
+    Array.from(counts!, (count, bin) => ({
+      said: count === 0 ? 0 : said![bin]! / count,
+      found: count === 0 ? 0 : found![bin]! / count,
+      count,
+    }))
+  const total = (): number => counts!.reduce((sum, count) => sum + count, 0)
+  return {
+    add: (probability, label) => {
+      if (Number.isNaN(label)) return
+      const bin = Math.min(BINS - 1, Math.floor(probability * BINS))
+      counts![bin]!++
+      said![bin]! += probability
+      found![bin]! += label
+      variance![bin]! += probability * (1 - probability)
+    },
+    bins,
+    error: () => bins().reduce((sum, bin) => sum + bin.count * Math.abs(bin.said - bin.found), 0) / total(),
+    // The sum of a bin's labels is nearly normal; the mean size of a normal number is √(2/π) deviations.
+    chance: () => variance!.reduce((sum, own) => sum + Math.sqrt((2 / Math.PI) * own), 0) / total(),
+  }
 }
+
+const reliabilityOf = (probabilities: ArrayLike<number>, labels: Float32Array): Reliability => {
+  const sums = openReliability()
+  for (const [i, label] of labels.entries()) sums.add(probabilities[i]!, label)
+  return sums
+}
+
+export const reliability = (probabilities: ArrayLike<number>, labels: Float32Array): readonly ReliabilityBin[] =>
+  reliabilityOf(probabilities, labels).bins()
+
+export const expectedCalibrationError = (probabilities: ArrayLike<number>, labels: Float32Array): number =>
+  reliabilityOf(probabilities, labels).error()

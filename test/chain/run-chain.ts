@@ -93,6 +93,7 @@ export const runChain = async (options: ChainOptions): Promise<ChainReport> => {
     bundleFolder,
     partial,
     resamples: recipe.resamples,
+    precision: recipe.precision,
     signal,
     onProgress,
   })
