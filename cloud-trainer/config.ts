@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { isLevel } from '#shared/domain/ids.ts'
 import { realNumber, UsageError, wholeNumber } from './command-line.ts'
 import { DEFAULT_TOLERANCE } from './gate.ts'
+import { DEFAULT_TRAFFIC_SHARE } from './judged-subsets.ts'
 import { RECIPE_OPTIONS, type Recipe, type RecipeValues, recipeOf } from './recipe.ts'
 
 export type ServiceConfig = {
@@ -22,14 +23,20 @@ export type ServiceConfig = {
   /** IANA zone of the cron expression. */
   readonly zone: string
   readonly maxModels: number | null
-  /** Most that the mean AUC of a new model may lie below the current one's. */
+  /** Most that a new model's score may lie below the current one's, in the mean and on each subset with real traffic. */
   readonly tolerance: number
+  /** Real traffic: least share of the predictions of the last weeks. */
+  readonly trafficShare: number
+  readonly trafficWeeks: number
   readonly minimumPositives: number
   readonly recipe: Recipe
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
 const level = z.string().refine(isLevel, 'must be 1 to 32 of a-z, 0-9, _ and -')
+
+/** Long enough for a share, short enough to follow the sensors that stations have now (our choice). */
+export const DEFAULT_TRAFFIC_WEEKS = 8
 
 export const SERVE_OPTIONS = {
   ...RECIPE_OPTIONS,
@@ -44,6 +51,8 @@ export const SERVE_OPTIONS = {
   zone: z.string().default('UTC'),
   'max-models': wholeNumber({ least: 1 }).optional(),
   tolerance: realNumber({ least: 0, most: 1 }).default(DEFAULT_TOLERANCE),
+  'traffic-share': realNumber({ least: 0, most: 1 }).default(DEFAULT_TRAFFIC_SHARE),
+  'traffic-weeks': wholeNumber({ least: 1 }).default(DEFAULT_TRAFFIC_WEEKS),
   'minimum-positives': wholeNumber({ least: 1 }).default(5),
   'log-level': z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 } as const
@@ -65,6 +74,8 @@ export const serviceConfigOf = (values: ServeValues, isTraining: boolean): Servi
     zone: values.zone,
     maxModels: values['max-models'] ?? null,
     tolerance: values.tolerance,
+    trafficShare: values['traffic-share'],
+    trafficWeeks: values['traffic-weeks'],
     minimumPositives: values['minimum-positives'],
     recipe: recipeOf(values),
     logLevel: values['log-level'],

@@ -7,12 +7,13 @@ import type { LabelledObservation } from '#shared/domain/labelled-observation.ts
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
 import { openBundleModel } from './bundle-model.ts'
+import { compareModels } from './compare-models.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
 import { DatasetError } from './dataset/dataset-error.ts'
 import { fromLabelled } from './dataset/from-store.ts'
 import type { DatasetWarning, RawSet } from './dataset/raw-set.ts'
 import { ExportError } from './export/export-error.ts'
-import { type Comparison, compareModels, judgeModel } from './gate.ts'
+import { type Comparison, heldTo, judgeModel, type Rival } from './gate.ts'
 import { canGoOn, type KeptModel, keepModel, readKeptModel } from './kept-model.ts'
 import type { TrainingSet } from './model/training-set.ts'
 import { configOf, trainingOf } from './recipe.ts'
@@ -99,20 +100,23 @@ const learn = async (run: Run, folder: string, options: JobOptions): Promise<Omi
     createdAtMs: run.createdAtMs,
     bundleFolder: join(folder, BUNDLE_FOLDER),
     resamples: run.recipe.resamples,
+    precision: run.recipe.precision,
     signal,
     onProgress: progressTeller(set, training.epochs, options.onProgress),
   })
   const { config, weights } = made.trained
   await keepModel(folder, { config, weights, specs: set.specs, labels: set.labels })
-  const comparison = parentFolder === null ? null : await compare(parentFolder, raw, { set, made, signal })
+  const rivals = await meetRivals({ run, folder, runsFolder: options.runsFolder, raw, set, made, signal })
   return {
     kind: 'trained',
     ...recordOf(set, made),
     start: parent === null ? 'random' : 'parent',
-    verdict: judgeModel(made.evaluation.validation, comparison, {
-      hasCurrent: parentFolder !== null,
-      tolerance: run.tolerance,
-    }),
+    verdict: {
+      ...judgeModel(made.evaluation.validation, rivals, { tolerance: run.tolerance }),
+      comparison: rivals[0]?.comparison ?? null,
+    },
+    reference: rivals[1] ?? null,
+    heldTo: heldTo(rivals),
     warnings,
   }
 }
@@ -139,14 +143,39 @@ const goingOn = async (parentFolder: string, raw: RawSet, { recipe }: Run): Prom
   return canGoOn(kept, raw, configOf(recipe, raw.labels.length)) ? kept : null
 }
 
-const compare = async (
-  parentFolder: string,
-  raw: RawSet,
-  { set, made, signal }: { readonly set: TrainingSet; readonly made: TrainedBundle; readonly signal: AbortSignal },
-): Promise<Comparison | null> => {
-  await using current = await openBundleModel(join(parentFolder, BUNDLE_FOLDER))
-  // Awaited here: the model is closed when this returns.
-  return await compareModels(current, raw, { set, evaluation: made.evaluation.validation }, signal)
+type RivalOptions = {
+  readonly run: Run
+  readonly folder: string
+  readonly runsFolder: string
+  readonly raw: RawSet
+  readonly set: TrainingSet
+  readonly made: TrainedBundle
+  readonly signal: AbortSignal
+}
+
+/** The current model first, then the reference if it is another. None before the first one is published. */
+const meetRivals = async ({
+  run,
+  folder,
+  runsFolder,
+  raw,
+  set,
+  made,
+  signal,
+}: RivalOptions): Promise<readonly Rival[]> => {
+  if (run.parentRun === null) return []
+  await using own = await openBundleModel(join(folder, BUNDLE_FOLDER))
+  const candidate = { set, evaluation: made.evaluation.validation, predict: own.predict }
+  const { traffic, trafficShare } = run
+  const compare = async (number: number): Promise<Comparison | null> => {
+    await using rival = await openBundleModel(join(openRuns(runsFolder).folderOf(number), BUNDLE_FOLDER))
+    // Awaited here: the model is closed when this returns.
+    return await compareModels({ current: rival, raw, candidate, traffic, trafficShare, signal })
+  }
+  const rivals: Rival[] = [{ role: 'current', run: run.parentRun, comparison: await compare(run.parentRun) }]
+  const { referenceRun } = run
+  if (referenceRun === null || referenceRun === run.parentRun) return rivals
+  return [...rivals, { role: 'reference', run: referenceRun, comparison: await compare(referenceRun) }]
 }
 
 const recordOf = (set: TrainingSet, { trained, manifest, calibrationError }: TrainedBundle) => ({

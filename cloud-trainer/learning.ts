@@ -11,8 +11,9 @@ import type { Clock } from '#shared/std/clock.ts'
 import type { ServiceConfig } from './config.ts'
 import { BUNDLE_FOLDER } from './job.ts'
 import { type JobProcess, startJob } from './job-process.ts'
+import type { SubsetTraffic } from './judged-subsets.ts'
 import { KEPT_MODEL_FILES } from './kept-model.ts'
-import { currentRun, type Occasion, planRun } from './plan-run.ts'
+import { currentRun, type Occasion, planRun, referenceRun } from './plan-run.ts'
 import type { PublishedRelease, Registry } from './registry/registry.ts'
 import type { Rollout } from './rollout/rollout.ts'
 import { OUTCOME_FILE, openRuns, type Run, readOutcome } from './run-record.ts'
@@ -23,6 +24,8 @@ export type LearningOptions = {
   readonly runsFolder: string
   readonly storeFile: string
   readonly labelledCount: () => number
+  /** What stations have lately asked their models with. */
+  readonly traffic: () => readonly SubsetTraffic[]
   readonly registry: Registry
   readonly rollout: Pick<Rollout, 'target'>
   readonly signer: Signer
@@ -46,8 +49,9 @@ export type Learning = AsyncDisposable & {
 const MOST_FAILURES = 3
 /** Between two looks, while rows pour in. */
 const LOOK_MS = 250
-/** Of the run whose model is current; of the others only the record stays. */
+/** Of the run whose model is current, and of the one that new models are held to; of the others only the record stays. */
 const KEPT_OF_CURRENT = [BUNDLE_FOLDER, OUTCOME_FILE, ...KEPT_MODEL_FILES]
+const KEPT_OF_REFERENCE = [BUNDLE_FOLDER, OUTCOME_FILE]
 
 export const startLearning = async (options: LearningOptions): Promise<Learning> => {
   const { config, registry, emit, clock, log, retryMs = 5000 } = options
@@ -75,10 +79,13 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
       family,
       parent: current?.state.version ?? null,
       parentRun: current?.number ?? null,
+      referenceRun: referenceRun(known),
       // A seed of its own for each run, and the same one when the run is repeated.
       recipe: { ...config.recipe, seed: config.recipe.seed + number - 1 },
       storeFile: options.storeFile,
       tolerance: config.tolerance,
+      traffic: options.traffic().map(({ modalities, predictions }) => ({ modalities: [...modalities], predictions })),
+      trafficShare: config.trafficShare,
       minimumPositives: config.minimumPositives,
       labelled,
       failures: 0,
@@ -132,12 +139,13 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
     return { ...run, state: { kind: 'published', version, releaseCounter, generation } }
   }
 
-  /** Only the current model's files are needed again: to go on from, and to compare with. */
+  /** Only these files are needed again: of the current model to go on from, of both to compare with. */
   const tidy = async (): Promise<void> => {
-    const current = currentRun(known)
+    const current = currentRun(known)?.number
+    const reference = referenceRun(known)
     for (const { number, state } of known) {
       if (state.kind === 'running' || state.kind === 'accepted') continue
-      await runs.strip(number, number === current?.number ? KEPT_OF_CURRENT : [])
+      await runs.strip(number, number === current ? KEPT_OF_CURRENT : number === reference ? KEPT_OF_REFERENCE : [])
     }
   }
 
@@ -223,7 +231,8 @@ const newsOf = ({ number, state, outcome }: Run): readonly ServiceEvent[] => {
     return [{ kind: 'failed', run: number, code: outcome.code, detail: outcome.message }]
   }
   if (state.kind === 'refused' && outcome?.kind === 'trained' && outcome.verdict.kind === 'refuse') {
-    return [{ kind: 'refused', run: number, reason: outcome.verdict.reason }]
+    const { reason, fell } = outcome.verdict
+    return [{ kind: 'refused', run: number, reason, fell }]
   }
   return []
 }

@@ -17,6 +17,13 @@ type PublishedRun = Run & { readonly state: Extract<Run['state'], { readonly kin
 export const currentRun = (runs: readonly Run[]): PublishedRun | null =>
   runs.findLast((run): run is PublishedRun => run.state.kind === 'published') ?? null
 
+/** The last published run that nothing has been lost against since, or null. */
+export const referenceRun = (runs: readonly Run[]): number | null => {
+  const current = currentRun(runs)
+  if (current === null) return null
+  return (current.outcome?.kind === 'trained' ? current.outcome.heldTo : null) ?? current.number
+}
+
 /**
  * Why to train now, or null. `labelled`: labelled observations in the store. After a run that was refused or failed,
  * as many new ones are waited for as after one that wasn't: the same data would end the same way.

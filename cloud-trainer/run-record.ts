@@ -6,18 +6,34 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { DEFAULT_TRAFFIC_SHARE } from './judged-subsets.ts'
 import { recipeSchema } from './recipe.ts'
 
 const scoresSchema = z.array(z.object({ subset: z.string(), value: z.number(), low: z.number(), high: z.number() }))
 
+/** NaN, which JSON writes as null. */
+const measured = z.union([z.number(), z.null().transform(() => Number.NaN)])
+
+const changeSchema = z.object({
+  subset: z.string(),
+  predictions: z.int().nullable(),
+  before: measured,
+  after: measured,
+  low: measured,
+  high: measured,
+})
+
 const comparisonSchema = z
   .object({
-    before: z.number(),
-    after: z.number(),
+    before: measured,
+    after: measured,
     subsets: z.array(z.string()).readonly(),
     labels: z.array(z.string()).readonly(),
+    judged: z.array(changeSchema).readonly().default([]),
   })
   .nullable()
+
+const role = z.enum(['current', 'reference'])
 
 const outcomeSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -30,11 +46,23 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     epochs: z.int(),
     selectedEpoch: z.int(),
     scores: scoresSchema,
-    calibrationError: z.object({ before: z.number(), after: z.number() }),
+    calibrationError: z.object({ before: measured, after: measured }),
     verdict: z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('publish'), comparison: comparisonSchema }),
-      z.object({ kind: z.literal('refuse'), reason: z.string(), comparison: comparisonSchema }),
+      z.object({
+        kind: z.literal('refuse'),
+        reason: z.string(),
+        comparison: comparisonSchema,
+        fell: z
+          .array(changeSchema.extend({ against: role }))
+          .readonly()
+          .default([]),
+      }),
     ]),
+    /** The model that nothing has been lost against since, if it is not the current one. */
+    reference: z.object({ run: z.int(), comparison: comparisonSchema }).nullable().default(null),
+    /** Number of the run that later ones are held to once this one is published; null: this one. */
+    heldTo: z.int().nullable().default(null),
     warnings: z.array(z.string()),
     notes: z.array(z.string()),
     host: z.string(),
@@ -55,9 +83,15 @@ const runSchema = z.object({
   parent: z.string().nullable(),
   /** Number of the run that made it. */
   parentRun: z.int().nullable(),
+  /** Number of the published run that nothing has been lost against since; may be the parent run. */
+  referenceRun: z.int().nullable().default(null),
   recipe: recipeSchema,
   storeFile: z.string(),
   tolerance: z.number(),
+  /** What stations asked their models with when it was planned. */
+  traffic: z.array(z.object({ modalities: z.array(z.string()), predictions: z.int() })).default([]),
+  /** Least share of it that makes a subset a judged one. */
+  trafficShare: z.number().default(DEFAULT_TRAFFIC_SHARE),
   minimumPositives: z.int(),
   /** Labelled observations when it was planned. */
   labelled: z.int(),

@@ -1,5 +1,7 @@
 /** What happens in the service, for whoever watches: one JSON line each with `--events`. */
 
+import type { Fall } from './gate.ts'
+
 /** Macro AUC by name. */
 type Scores = Readonly<Record<string, number>>
 
@@ -37,8 +39,14 @@ export type ServiceEvent =
       readonly files: { readonly manifest: string; readonly model: string; readonly vectors: string }
     }
   | { readonly kind: 'targeted'; readonly run: number; readonly cohort: string; readonly generation: number }
-  /** Worse than the current model, or not comparable with it. */
-  | { readonly kind: 'refused'; readonly run: number; readonly reason: string }
+  /** Worse than the current model or than the one that new ones are held to, or not comparable. */
+  | {
+      readonly kind: 'refused'
+      readonly run: number
+      readonly reason: string
+      /** The subsets that are the reason; none when it is another. */
+      readonly fell: readonly Fall[]
+    }
   | { readonly kind: 'failed'; readonly run: number; readonly code: string; readonly detail: string }
   /** A station's word about its model update, or a refusal. */
   | {

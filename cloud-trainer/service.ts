@@ -71,6 +71,7 @@ export const startService = async ({ config, emit, clock, log }: ServiceOptions)
       runsFolder: join(stateFolder, 'runs'),
       storeFile,
       labelledCount: store.labelledCount,
+      traffic: () => store.traffic({ family, nowMs: clock.nowMs(), weeks: config.trafficWeeks }),
       registry,
       rollout,
       signer: keys.release,

@@ -109,4 +109,27 @@ CREATE TABLE rejected (
 
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `,
+  `
+-- Predictions by the modalities that were visible (a JSON list of sorted names), in weeks of arrival since 1970.
+CREATE TABLE traffic (
+  model TEXT NOT NULL,
+  modalities TEXT NOT NULL,
+  week INTEGER NOT NULL,
+  predictions INTEGER NOT NULL,
+  PRIMARY KEY (model, modalities, week)
+) WITHOUT ROWID;
+
+-- Those taken in before have no time of arrival. A station's clock may lie ahead; its last word here cannot.
+INSERT INTO traffic (model, modalities, week, predictions)
+SELECT model, modalities, week, count(*) FROM (
+  SELECT
+    p.model,
+    (SELECT json_group_array(name) FROM (
+      SELECT seen.key AS name FROM json_each(p.body, '$.evidence') seen
+      WHERE json_extract(seen.value, '$.visibleTokens') > 0 ORDER BY seen.key
+    )) AS modalities,
+    CAST(min(json_extract(p.body, '$.predictedAtMs'), e.last_seen_ms) / 604800000 AS INTEGER) AS week
+  FROM prediction p JOIN epoch e ON e.number = p.epoch
+) GROUP BY model, modalities, week;
+`,
 ]

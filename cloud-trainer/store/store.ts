@@ -7,6 +7,7 @@ import { countLabelled, readLabelled } from './labelled.ts'
 import { openQuarantine, type Quarantine } from './quarantine.ts'
 import { CLOUD_MIGRATIONS } from './schema.ts'
 import { prepareTakeIn, type Taken } from './take-in.ts'
+import { prepareTraffic, type SubsetTraffic, type TrafficQuery } from './traffic.ts'
 
 type EpochState = {
   readonly node: string
@@ -21,6 +22,7 @@ export type CloudStore = Disposable & {
   readonly labelledObservations: () => readonly LabelledObservation[]
   /** How many those are. */
   readonly labelledCount: () => number
+  readonly traffic: (query: TrafficQuery) => readonly SubsetTraffic[]
   /** Since the file was made; `rejected:<reason>` counts each reason. */
   readonly counts: () => Readonly<Record<string, number>>
   readonly epochs: () => readonly EpochState[]
@@ -43,6 +45,7 @@ export const openStore = (
     takeIn: prepareTakeIn({ database, counters, quarantine }),
     labelledObservations: () => readLabelled(database),
     labelledCount: countLabelled(database),
+    traffic: prepareTraffic(database),
     counts: counters.all,
     epochs: () => epochs.all(),
     rejected: quarantine.list,

@@ -59,7 +59,7 @@ export const prepareTakeIn = ({ database, counters, quarantine }: Options) => {
     const { seq } = row
     const { changes } = insertKey.run(epoch, seq, row.ok ? row.body.kind : ROWS_REJECTED_KIND)
     if (changes === 0) return false
-    if (row.ok) writeRow({ node, epoch, seq }, row.body)
+    if (row.ok) writeRow({ node, epoch, seq }, row.body, nowMs)
     else quarantine.keep({ topic, epoch, seq, ...row.fault }, nowMs)
     return true
   }

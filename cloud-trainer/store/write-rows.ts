@@ -3,12 +3,13 @@ import type { Database } from '#shared/platform/sqlite.ts'
 import { assertNever } from '#shared/std/assert.ts'
 import type { CloudBody } from '#shared/wire/intake.ts'
 import { toColumns } from './content.ts'
+import { prepareTrafficCount } from './traffic.ts'
 
 export type RowKey = { readonly node: string; readonly epoch: number; readonly seq: number }
 
 type Body<K extends CloudBody['kind']> = Extract<CloudBody, { readonly kind: K }>
 
-export const prepareRowWriter = (database: Database): ((key: RowKey, body: CloudBody) => void) => {
+export const prepareRowWriter = (database: Database): ((key: RowKey, body: CloudBody, nowMs: number) => void) => {
   // A station may send a reading again under a new number (say, after a restore): the first stands.
   const reading = database.prepare(
     `INSERT INTO reading
@@ -31,6 +32,7 @@ export const prepareRowWriter = (database: Database): ((key: RowKey, body: Cloud
     `INSERT INTO prediction (node, observation, epoch, seq, revision, model, body)
      VALUES (@node, @observation, @epoch, @seq, @revision, @model, @body)`,
   )
+  const countTraffic = prepareTrafficCount(database)
   const report = database.prepare(
     `INSERT INTO report (epoch, seq, at_ms, topic, state, detail, model, generation)
      VALUES (@epoch, @seq, @atMs, @topic, @state, @detail, @model, @generation)`,
@@ -67,7 +69,7 @@ export const prepareRowWriter = (database: Database): ((key: RowKey, body: Cloud
     latest.run({ node, id, epoch, revision })
   }
 
-  return (key, body) => {
+  return (key, body, nowMs) => {
     switch (body.kind) {
       case 'reading':
         return writeReading(key, body)
@@ -76,6 +78,7 @@ export const prepareRowWriter = (database: Database): ((key: RowKey, body: Cloud
       case 'prediction': {
         const { observation: of, revision, model } = body
         prediction.run({ ...key, observation: of, revision, model, body: JSON.stringify(body) })
+        countTraffic(body, nowMs)
         return
       }
       case 'report': {

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBundleModel, setFor } from '#cloud/bundle-model.ts'
+import { compareModels } from '#cloud/compare-models.ts'
 import { buildTrainingSet } from '#cloud/dataset/build-set.ts'
 import type { RawSet } from '#cloud/dataset/raw-set.ts'
 import { evaluateSubsets, labelsInAllParts } from '#cloud/evaluation/evaluate.ts'
-import { compareModels } from '#cloud/gate.ts'
 import { defaultModelConfig } from '#cloud/model/config.ts'
 import { buildInferenceGraph } from '#cloud/model/inference-graph.ts'
 import { standardSubsets } from '#cloud/model/subset.ts'
@@ -166,7 +166,13 @@ test('a bundle measured again scores what its manifest says, and draws with itse
       expect(found).toBeCloseTo(said!, 6)
     }
   }
-  const comparison = await compareModels(model, raw, { set, evaluation: made.evaluation.validation })
+  const comparison = await compareModels({
+    current: model,
+    raw,
+    candidate: { set, evaluation: made.evaluation.validation, predict: model.predict },
+    traffic: [],
+    trafficShare: 0,
+  })
   expect(comparison).toMatchObject({ subsets: ['weather', 'camera', 'all'], labels: ['fox', 'owl'] })
   expect(comparison!.after).toBeCloseTo(comparison!.before, 6)
 

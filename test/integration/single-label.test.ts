@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type BundleModel, openBundleModel } from '#cloud/bundle-model.ts'
+import { compareModels } from '#cloud/compare-models.ts'
 import { buildTrainingSet } from '#cloud/dataset/build-set.ts'
 import type { RawSet } from '#cloud/dataset/raw-set.ts'
 import { calibrated } from '#cloud/evaluation/calibrate.ts'
-import { compareModels } from '#cloud/gate.ts'
 import { top1 } from '#cloud/metrics/top1.ts'
 import { defaultModelConfig } from '#cloud/model/config.ts'
 import { restrict } from '#cloud/model/subset.ts'
@@ -147,8 +147,9 @@ test('a station gives probabilities that sum to 1, the same as the trainer', asy
 })
 
 test('a model is compared with its successor by Top-1, on the classes that both know', async () => {
-  const candidate = { set, evaluation: made.evaluation.validation }
-  const same = await compareModels(bundle, raw, candidate)
+  const candidate = { set, evaluation: made.evaluation.validation, predict: bundle.predict }
+  const compare = (current: BundleModel) => compareModels({ current, raw, candidate, traffic: [], trafficShare: 0 })
+  const same = await compare(bundle)
   expect(same!.labels).toEqual(CLASSES)
   expect(same!.after).toBeCloseTo(same!.before, 12)
   expect(same!.before).toBeCloseTo(made.evaluation.validation.average, 12)
@@ -160,11 +161,11 @@ test('a model is compared with its successor by Top-1, on the classes that both 
       labels: bundle.manifest.labels.map((it, c) => (c === 2 ? { ...it, name: 'bog' } : it)),
     },
   }
-  const partly = await compareModels(older, raw, candidate)
+  const partly = await compare(older)
   expect(partly!.labels).toEqual(['fen', 'heath'])
   // Its outputs are in the same order, so the same observations are right.
   expect(partly!.after).toBeCloseTo(partly!.before, 12)
 
   const { task: _, ...multi } = bundle.manifest
-  expect(await compareModels({ ...bundle, manifest: multi }, raw, candidate)).toBeNull()
+  expect(await compare({ ...bundle, manifest: multi })).toBeNull()
 })
