@@ -41,11 +41,15 @@ export const startOptimizer = (weights: Float32Array): OptimizerState => ({
   squaredRates: 0,
 })
 
-/** One step. Changes the arrays in place and returns the state that holds them from now on. */
+/**
+ * One step. Changes the arrays in place and returns the state that holds them from now on. The first `frozen` weights
+ * stay as they are, whatever their gradient and decay.
+ */
 export const applyGradient = (
   state: OptimizerState,
   gradient: Float32Array,
   { learningRate, weightDecay, warmupSteps }: OptimizerOptions,
+  frozen = 0,
 ): OptimizerState => {
   const { y, z, v } = state
   assert(gradient.length === y.length, 'a gradient fits the weights', { gradient: gradient.length, weights: y.length })
@@ -56,7 +60,7 @@ export const applyGradient = (
   const c = largestRate ** 2 / squaredRates
   const correction = 1 / (1 - BETA2 ** steps)
   const along = rate * (BETA1 * (1 - c) - 1)
-  for (let i = 0; i < y.length; i++) {
+  for (let i = frozen; i < y.length; i++) {
     const g = gradient[i]!
     const yi = y[i]!
     const zi = z[i]!

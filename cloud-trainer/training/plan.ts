@@ -5,7 +5,7 @@ import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { openStrategy, refusalOf } from '../masking/strategy.ts'
 import { labelCounts } from '../model/label-counts.ts'
-import { initialWeights, parameterTable } from '../model/parameters.ts'
+import { encoderSize, initialWeights, type ParameterTable, parameterTable } from '../model/parameters.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 import { type LabelWeights, weightsFor } from './label-weights.ts'
 import type { RunPlan } from './run.ts'
@@ -20,13 +20,41 @@ const tokensByModality = ({ modalities, slots }: TokenLayout): readonly number[]
 const batchOf = (batchSize: number, count: number): number => Math.max(1, Math.min(batchSize, Math.floor(count / 4)))
 
 export const planOf = (options: TrainOptions): RunPlan => {
-  const { set, config, strategy, seed, learningRate, weightDecay, warmupSteps, startFrom, workers } = options
+  const { set, config, distillation, probe } = options
   assert(config.labels === set.labels.length, 'the model has the labels of the set', {
     model: config.labels,
     set: set.labels.length,
   })
   assert(taskOf(config) === taskOf(set), 'the model has the task of the set', { model: config.task, set: set.task })
-  const { distillation } = options
+  const plan = basePlan(options, parameterTable(config, set.layout))
+  return {
+    ...plan,
+    settings: {
+      ...plan.settings,
+      ...(distillation === undefined ? {} : { distillation }),
+      ...(probe === undefined ? {} : { probe }),
+    },
+    frozen: probe === undefined ? 0 : encoderSize(config, set.layout),
+  }
+}
+
+type BaseOptions = Pick<
+  TrainOptions,
+  | 'set'
+  | 'config'
+  | 'strategy'
+  | 'seed'
+  | 'batchSize'
+  | 'learningRate'
+  | 'weightDecay'
+  | 'warmupSteps'
+  | 'startFrom'
+  | 'workers'
+>
+
+/** What the plans of all runs have, whatever they learn. Throws TrainingError when the strategy does not suit the set. */
+export const basePlan = (options: BaseOptions, table: ParameterTable): RunPlan => {
+  const { set, config, strategy, seed, learningRate, weightDecay, warmupSteps, startFrom, workers } = options
   const count = set.train.rows.length
   const tokens = tokensByModality(set.layout)
   const refusal = refusalOf(strategy, tokens.length)
@@ -46,13 +74,13 @@ export const planOf = (options: TrainOptions): RunPlan => {
       weightDecay,
       warmupSteps,
       startFrom: startFrom && hashOfWeights(startFrom),
-      ...(distillation === undefined ? {} : { distillation }),
     },
     engine: thisEngine(workers),
     strategy,
     tokens,
     count,
-    table: parameterTable(config, set.layout),
+    table,
+    frozen: 0,
   }
 }
 

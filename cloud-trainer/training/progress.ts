@@ -8,12 +8,12 @@ export type EpochRecord = {
   readonly loss: number
   /**
    * s_m by modality: macro AUC, or Top-1 in the single-label task (0 to 1), on the validation part with that modality
-   * alone visible.
+   * alone visible. In pre-training its explained variance of the others (see `pretraining/proxy.ts`).
    */
   readonly scores: readonly number[]
-  /** The same with everything visible. */
+  /** The same with everything visible. In pre-training the explained variance of one modality by all others. */
   readonly all: number
-  /** (Σ s_m + all) / (M + 1): what the best epoch is chosen by. */
+  /** (Σ s_m + all) / (M + 1), in pre-training Σ s_m / M: what the best epoch is chosen by. */
   readonly selection: number
   /** What leaned the masks of this epoch; null for strategies that no score changes. */
   readonly masking: Imbalance | null

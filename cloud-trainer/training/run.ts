@@ -1,6 +1,7 @@
 /** The state of a run, and how it is kept in a checkpoint. */
 import { z } from 'zod'
 import { type Random, randomFromState, randomStream } from '#shared/std/random.ts'
+import { NO_SCORES, type ScoreHistory } from '../masking/imbalance.ts'
 import { completeParameters, type MaskingStrategy, openStrategy, type StrategyOptions } from '../masking/strategy.ts'
 import type { ParameterTable } from '../model/parameters.ts'
 import type { Checkpoint } from './checkpoint-file.ts'
@@ -55,6 +56,16 @@ export type RunPlan = {
   /** Observations of the training part. */
   readonly count: number
   readonly table: ParameterTable
+  /** So many weights at the front of the table stay as they are. */
+  readonly frozen: number
+}
+
+/** As the plan has it: leant by scores that are held, or by those of the run so far. */
+const strategyOf = (plan: RunPlan, history: ScoreHistory = NO_SCORES): MaskingStrategy => {
+  const { probe } = plan.settings
+  return probe === undefined
+    ? openStrategy(plan.strategy, plan.tokens, history)
+    : { ...openStrategy(plan.strategy, plan.tokens, probe), scored: () => {} }
 }
 
 export const startRun = (plan: RunPlan, weights: Float32Array): Run => {
@@ -65,7 +76,7 @@ export const startRun = (plan: RunPlan, weights: Float32Array): Run => {
     tokens: randomStream(seed, 'tokens'),
   }
   return {
-    strategy: openStrategy(plan.strategy, plan.tokens),
+    strategy: strategyOf(plan),
     streams,
     records: [],
     notes: [],
@@ -163,7 +174,7 @@ export const fromCheckpoint = (plan: RunPlan, { header, arrays }: Checkpoint): R
     tokens: randomFromState(streams.tokens),
   }
   return {
-    strategy: openStrategy(plan.strategy, plan.tokens, scores),
+    strategy: strategyOf(plan, scores),
     streams: resumed,
     records,
     notes: [...new Set([...notes, ...differences(engine, plan.engine)])],

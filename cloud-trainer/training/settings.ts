@@ -2,6 +2,7 @@
 import { cpus } from 'node:os'
 import { sha256Hex } from '#shared/bundle/hash.ts'
 import { installedRuntimeVersion } from '#shared/platform/ort-version.ts'
+import type { ScoreHistory } from '../masking/imbalance.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { Distillation } from './soft-targets.ts'
 
@@ -19,6 +20,10 @@ export type RunSettings = {
   readonly startFrom: string | null
   /** Left out when there is none. */
   readonly distillation?: Distillation
+  /** The scores that lean the masks of a probe; left out when everything is trained. */
+  readonly probe?: ScoreHistory
+  /** What hidden tokens are predicted for; left out where labels are learned. */
+  readonly objective?: 'reconstruction'
 }
 
 /** What changes the last bits of a result but not what is computed. */

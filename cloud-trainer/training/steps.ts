@@ -49,7 +49,7 @@ export const takeStep = async (
   })
   if (gradient !== null) {
     assertFinite(gradient, plan.table)
-    run.optimizer = applyGradient(run.optimizer, gradient, plan.settings)
+    run.optimizer = applyGradient(run.optimizer, gradient, plan.settings, plan.frozen)
   }
   epoch.steps++
   epoch.lossSum += loss

@@ -1,5 +1,6 @@
 /** Training, from a set and a configuration to weights: the stage's one entry. */
 
+import type { ScoreHistory } from '../masking/imbalance.ts'
 import type { StrategyOptions } from '../masking/strategy.ts'
 import type { ModelConfig } from '../model/config.ts'
 import type { TrainingSet } from '../model/training-set.ts'
@@ -38,6 +39,11 @@ export type TrainOptions = {
   readonly startFrom: Float32Array | null
   /** Soft targets from the model's own answers; none when absent. */
   readonly distillation?: Distillation
+  /**
+   * Only the head is trained, on the encoder of `startFrom` as it is, under masks that these scores lean from first to
+   * last (method.md §9). Everything is trained when absent.
+   */
+  readonly probe?: ScoreHistory
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: TrainProgress) => void
 }

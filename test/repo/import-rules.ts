@@ -13,6 +13,16 @@ const LIBRARY_ROOMS: Readonly<Record<string, readonly string[]>> = {
   'cloud-trainer/masking': ['shared/std'],
   'cloud-trainer/metrics': ['shared/std'],
   'cloud-trainer/report': ['shared/std'],
+  // Training with another end: on its optimizer, checkpoints and threads. Training knows nothing of it.
+  'cloud-trainer/pretraining': [
+    'cloud-trainer/graph',
+    'cloud-trainer/masking',
+    'cloud-trainer/model',
+    'cloud-trainer/training',
+    'shared/tokens',
+    'shared/std',
+    'shared/platform',
+  ],
   'cloud-trainer/model': ['cloud-trainer/graph', 'shared/domain', 'shared/tokens', 'shared/std', 'shared/platform'],
 }
 
