@@ -8,7 +8,7 @@ import type { Table } from './table.ts'
 
 export type RowLabels = {
   readonly labels: readonly LabelSpec[]
-  /** [labels] of a row; a view where it can be. */
+  /** [labels] of a row. */
   readonly of: (row: number) => Float32Array
   /** Rows of the main table that are used. */
   readonly rows: readonly number[]
@@ -32,12 +32,12 @@ const everyRow = (table: Table): readonly number[] => table.ids.map((_, row) => 
 
 const ofColumns = ({ file, columns }: Extract<Labels, { columns: unknown }>, tables: Tables): RowLabels => {
   const table = tables.of(file)
-  const { labelColumns, labels } = table
+  const { labelColumns, labelsOf: rowLabels } = table
   const taxonOf = (name: string) =>
     columns === 'others' ? null : (columns.find((it) => it.column === name)?.taxonId ?? null)
   return {
     labels: labelColumns.map((name) => ({ name, taxonId: taxonOf(name) })),
-    of: (row) => labels.subarray(row * labelColumns.length, (row + 1) * labelColumns.length),
+    of: rowLabels,
     rows: everyRow(table),
     classes: null,
   }

@@ -18,6 +18,8 @@ import type { Table } from './table.ts'
 export type ReadFolderOptions = Partial<ImageWindow> & {
   /** Only these, by their own name or their group's, in the description's order. */
   readonly modalities?: readonly string[]
+  /** Folder for columns that are too large for memory; in memory when absent. */
+  readonly scratch?: string
   readonly onWarning?: (warning: DatasetWarning) => void
 }
 
@@ -32,7 +34,7 @@ export const openFolder = async (folder: string, options: ReadFolderOptions = {}
   const { onWarning = () => undefined } = options
   const description = await describeFolder(folder, options)
   const root = resolve(folder, description.folder ?? '.')
-  const tables = await readTables(root, description)
+  const tables = await readTables(root, description, options.scratch ?? null)
   const { main } = tables
   const hasTime = description.time !== undefined
   const sources = await Promise.all(

@@ -15,12 +15,12 @@ export type Tables = {
 type Wish = { readonly texts: Set<string>; readonly numbers: Set<string>; labels?: readonly string[] | 'others' }
 
 /** Throws DatasetError. */
-export const readTables = async (folder: string, description: Description): Promise<Tables> => {
+export const readTables = async (folder: string, description: Description, scratch: string | null): Promise<Tables> => {
   const { table: mainFile, id, missing, repeats } = description
   const { aligned, long } = wishesOf(description)
   const read = (file: string, { texts, numbers, labels }: Wish, ids: IdRule): Promise<Table> => {
     const wanted = { id, ids, texts: [...texts], numbers: [...numbers] }
-    return readTable({ folder, file, missing }, labels === undefined ? wanted : { ...wanted, labels })
+    return readTable({ folder, file, missing, scratch }, labels === undefined ? wanted : { ...wanted, labels })
   }
 
   const main = await read(mainFile, aligned.get(mainFile)!, repeats ? 'agreeing' : 'unique')
@@ -80,26 +80,22 @@ const requireSameRows = (main: Table, other: Table, column: string): void => {
 /** Row by row of the main table; a row that is not there has no values, and line 0. */
 const alignedTo = (main: Table, table: Table): Table => {
   const rowOf = new Map(table.ids.map((id, row) => [id, row]))
-  const rows = main.ids.map((id) => rowOf.get(id) ?? -1)
+  const rows = Int32Array.from(main.ids, (id) => rowOf.get(id) ?? -1)
   if (!rows.some((row) => row >= 0)) {
     throw new DatasetError('row-count', `none of its ids is in ${main.file}`, { file: table.file })
   }
-  const width = table.labelColumns.length
-  const labels = new Float32Array(rows.length * width).fill(Number.NaN)
-  for (const [i, row] of rows.entries()) {
-    if (row >= 0) labels.set(table.labels.subarray(row * width, (row + 1) * width), i * width)
-  }
+  const cells = Array.from(rows)
   return {
     ...table,
     ids: main.ids,
-    lines: rows.map((row) => table.lines[row] ?? 0),
-    texts: new Map([...table.texts].map(([column, texts]) => [column, rows.map((row) => texts[row] ?? '')])),
+    lines: cells.map((row) => table.lines[row] ?? 0),
+    texts: new Map([...table.texts].map(([column, texts]) => [column, cells.map((row) => texts[row] ?? '')])),
     numbers: new Map(
       [...table.numbers].map(([column, values]) => [
         column,
-        Float64Array.from(rows, (row) => values[row] ?? Number.NaN),
+        { at: (row: number) => (rows[row]! >= 0 ? values.at(rows[row]!) : Number.NaN) },
       ]),
     ),
-    labels,
+    labelsOf: (row) => table.labelsOf(rows[row]!),
   }
 }

@@ -57,7 +57,7 @@ const byColumn = (
 const byBlocks = ({ x, y, size, shares, seed }: Blocks, main: Table, rows: readonly number[]): readonly Part[] => {
   const blockOf = rows.map((row) => {
     const at = [x, y].map((column) => {
-      const value = main.numbers.get(column)![row]!
+      const value = main.numbers.get(column)!.at(row)!
       if (!Number.isNaN(value)) return Math.floor(value / size)
       const place = { file: main.file, row: main.lines[row]!, column }
       throw new DatasetError('missing-value', 'a row without a place is in no block', place)

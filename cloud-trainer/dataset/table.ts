@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Cells, readCsvRows } from './csv-rows.ts'
 import { DatasetError } from './dataset-error.ts'
 import { isNoSuchFile } from './folder-files.ts'
+import { openNumberRows } from './number-rows.ts'
 import { readParquetRows } from './parquet-rows.ts'
 
 /**
@@ -30,16 +31,21 @@ export type Table = {
   /** As written, without the white space around it. Missing is ''. */
   readonly texts: ReadonlyMap<string, readonly string[]>
   /** NaN is missing. Always finite otherwise. */
-  readonly numbers: ReadonlyMap<string, Float64Array>
+  readonly numbers: ReadonlyMap<string, Column>
   readonly labelColumns: readonly string[]
-  /** [rows × labelColumns], row-major, NaN is unknown. */
-  readonly labels: Float32Array
+  /** [labelColumns] of a row, NaN is unknown. */
+  readonly labelsOf: (row: number) => Float32Array
 }
+
+/** Numbers by row, undefined where there is none. */
+export type Column = { readonly at: (row: number) => number | undefined }
 
 export type TableOptions = {
   readonly folder: string
   readonly file: string
   readonly missing: readonly string[]
+  /** Where numbers lie that are too many for memory; null: nowhere. */
+  readonly scratch: string | null
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
@@ -58,15 +64,17 @@ export const readTable = async (options: TableOptions, wanted: Wanted): Promise<
   return reader.end()
 }
 
-const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
+const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) => {
   const isMissing = new Set(missing)
   const idRule = wanted.ids ?? 'unique'
   const ids: string[] = []
   const lines: number[] = []
   const seen = new Map<string, number>()
   const texts = new Map((wanted.texts ?? []).map((column) => [column, [] as string[]]))
-  const numbers = new Map((wanted.numbers ?? []).map((column) => [column, growing(Float64Array)]))
-  const labels = growing(Float32Array)
+  const columns = wanted.numbers ?? []
+  const numbers = openNumberRows(Float64Array, { width: columns.length, scratch })
+  const sharing = shareTexts()
+  let labels = openNumberRows(Float32Array, { width: 0, scratch })
   let labelColumns: readonly string[] = []
   let plan: Plan | null = null
 
@@ -97,9 +105,11 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
     }
     const { text, number, label } = plan
     for (const { at, column, values } of text) agree(column, values[first], textOf(cells[at]!))
-    for (const { at, column, values } of number) agree(column, values.at(first), numberOf(cells[at]!, row, column))
+    for (const [n, { at, column }] of number.entries()) {
+      agree(column, numbers.at(first, n), numberOf(cells[at]!, row, column))
+    }
     for (const [l, { at, column }] of label.entries()) {
-      agree(column, labels.at(first * label.length + l), labelOf(cells[at]!, row, column))
+      agree(column, labels.at(first, l), labelOf(cells[at]!, row, column))
     }
   }
 
@@ -116,10 +126,10 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
       return
     }
     if (idRule !== 'repeated') seen.set(own, ids.length)
-    ids.push(own)
+    ids.push(sharing(own))
     lines.push(row)
-    for (const { at, values } of plan.text) values.push(textOf(cells[at]!))
-    for (const { at, column, values } of plan.number) values.push(numberOf(cells[at]!, row, column))
+    for (const { at, values } of plan.text) values.push(sharing(textOf(cells[at]!)))
+    for (const { at, column } of plan.number) numbers.push(numberOf(cells[at]!, row, column))
     for (const { at, column } of plan.label) labels.push(labelOf(cells[at]!, row, column))
   }
 
@@ -136,9 +146,10 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
       plan = {
         id: at(wanted.id),
         text: [...texts].map(([column, values]) => ({ at: at(column), column, values })),
-        number: [...numbers].map(([column, values]) => ({ at: at(column), column, values })),
+        number: columns.map((column) => ({ at: at(column), column })),
         label: labelColumns.map((column) => ({ at: at(column), column })),
       }
+      labels = openNumberRows(Float32Array, { width: labelColumns.length, scratch })
     },
     end: (): Table => {
       if (plan === null) throw new DatasetError('bad-table', 'the file is empty', { file })
@@ -147,9 +158,9 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
         ids,
         lines,
         texts,
-        numbers: new Map([...numbers].map(([column, values]) => [column, values.end()])),
+        numbers: new Map(columns.map((column, n) => [column, { at: (row: number) => numbers.at(row, n) }])),
         labelColumns,
-        labels: labels.end(),
+        labelsOf: (row) => Float32Array.from(labelColumns, (_, l) => labels.at(row, l) ?? Number.NaN),
       }
     },
   }
@@ -158,11 +169,7 @@ const makeReader = ({ file, missing }: TableOptions, wanted: Wanted) => {
 type Plan = {
   readonly id: number
   readonly text: readonly { readonly at: number; readonly column: string; readonly values: string[] }[]
-  readonly number: readonly {
-    readonly at: number
-    readonly column: string
-    readonly values: { push(x: number): void; at(row: number): number | undefined }
-  }[]
+  readonly number: readonly { readonly at: number; readonly column: string }[]
   readonly label: readonly { readonly at: number; readonly column: string }[]
 }
 
@@ -185,20 +192,12 @@ const finite = (value: number): number => (Number.isFinite(value) ? value : Numb
 /** Cells in messages: a broken quote can make one of half a file. */
 const short = (cell: string): string => (cell.length > 40 ? `${cell.slice(0, 40)}…` : cell)
 
-/** A typed array that doubles as it fills; large tables would not fit as arrays of boxed numbers. */
-const growing = <A extends Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>>(make: new (length: number) => A) => {
-  let data = new make(1024)
-  let length = 0
-  return {
-    push: (value: number): void => {
-      if (length === data.length) {
-        const wider = new make(2 * length)
-        wider.set(data)
-        data = wider
-      }
-      data[length++] = value
-    },
-    at: (row: number): number | undefined => data[row],
-    end: (): A => data.subarray(0, length) as A,
+/** Equal texts become one: long tables repeat their ids and names many times. */
+const shareTexts = (): ((text: string) => string) => {
+  const known = new Map<string, string>()
+  return (text) => {
+    const same = known.get(text)
+    if (same === undefined) known.set(text, text)
+    return same ?? text
   }
 }

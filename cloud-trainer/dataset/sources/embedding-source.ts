@@ -20,7 +20,7 @@ const fromColumns = ({ name, encoder, columns }: FromColumns, { table }: SourceO
   return {
     template: { kind: 'embedding', name, encoder, size: columns.length },
     contentOf: (row) => {
-      const vector = dimensions.map((values) => values[row]!)
+      const vector = dimensions.map((values) => values.at(row)!)
       const at = firstMissing(vector)
       if (at === null) return { kind: 'embedding', encoder, vector }
       return at === 'all' ? null : halfThere({ file: table.file, row: table.lines[row]!, column: columns[at]! })

@@ -42,7 +42,7 @@ const windowSource = async (
   return {
     template: templateOf(image, raster.channels),
     contentOf: (row) => {
-      const [longitude, latitude] = [longitudes[row]!, latitudes[row]!]
+      const [longitude, latitude] = [longitudes.at(row)!, latitudes.at(row)!]
       if (Number.isNaN(longitude + latitude)) return null
       const window = windowAround(raster, { longitude, latitude }, { width, height })
       if (window !== null) return window

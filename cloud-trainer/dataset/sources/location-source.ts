@@ -1,5 +1,6 @@
 /** Places from columns of latitude, longitude and height. */
 import { DatasetError } from '../dataset-error.ts'
+import type { Column } from '../table.ts'
 import type { Described, ModalitySource, Need, SourceOptions } from './source.ts'
 import { valueOrNull } from './source.ts'
 
@@ -14,8 +15,8 @@ export const locationSource = (
   const latitudes = table.numbers.get(columns.latitude)!
   const longitudes = table.numbers.get(columns.longitude)!
   const elevations = columns.elevationM === undefined ? null : table.numbers.get(columns.elevationM)!
-  const bounded = (values: Float64Array, row: number, most: number, column: string): number => {
-    const value = values[row]!
+  const bounded = (values: Column, row: number, most: number, column: string): number => {
+    const value = values.at(row)!
     if (!(Math.abs(value) > most)) return value
     const place = { file: table.file, row: table.lines[row]!, column }
     throw new DatasetError('not-a-number', `${value} degrees are beyond ±${most}`, place)
@@ -34,7 +35,7 @@ export const locationSource = (
       const latitude = bounded(latitudes, row, 90, columns.latitude)
       const longitude = bounded(longitudes, row, 180, columns.longitude)
       if (Number.isNaN(latitude + longitude)) return null
-      return { kind: 'location', latitude, longitude, elevationM: elevations && valueOrNull(elevations[row]!) }
+      return { kind: 'location', latitude, longitude, elevationM: elevations && valueOrNull(elevations.at(row)) }
     },
   }
 }

@@ -47,7 +47,7 @@ const wideSource = (series: WideSeries, { table, tables }: SourceOptions): Modal
     contentOf: (row) =>
       contentOf(
         series.stepMs,
-        steps.map(([name, columns]) => [name, columns.map((column) => valueOrNull(column[row]))] as const),
+        steps.map(([name, columns]) => [name, columns.map((column) => valueOrNull(column.at(row)))] as const),
       ),
   }
 }
@@ -66,7 +66,7 @@ const longSource = (series: LongSeries, { table, tables }: SourceOptions): Modal
       const at = Array.from({ length: steps }, (_, step) => own.get(step) ?? -1)
       return contentOf(
         stepMs,
-        columns.map(([name, values]) => [name, at.map((line) => valueOrNull(values[line]))] as const),
+        columns.map(([name, values]) => [name, at.map((line) => valueOrNull(values.at(line)))] as const),
       )
     },
   }
@@ -82,9 +82,9 @@ const rowsByStep = (
   for (const [i, id] of long.ids.entries()) {
     let step = 0
     for (const { column, first, count, values } of keys) {
-      const at = values[i]! - first
+      const at = values.at(i)! - first
       if (!(Number.isInteger(at) && at >= 0 && at < count)) {
-        const what = `${values[i]} is none of the ${count} steps from ${first}`
+        const what = `${values.at(i)} is none of the ${count} steps from ${first}`
         throw new DatasetError('bad-table', what, { file, row: long.lines[i]!, column })
       }
       step = step * count + at

@@ -43,7 +43,7 @@ export const tabularSource = ({ name, columns }: Described<'tabular'>, { table }
     const values = table.numbers.get(it.column)!
     const [least, most] = it.valid ?? [-Infinity, Infinity]
     return (row: number) => {
-      const number = values[row]!
+      const number = values.at(row)!
       const value = number >= least && number <= most ? valueOrNull(number) : null
       return value === null || known === null || known.has(value) ? value : offList(row, value)
     }

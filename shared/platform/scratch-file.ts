@@ -1,0 +1,36 @@
+/** What is too large for memory and needed by this process alone: a file without a name, gone when it is let go. */
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { readAt } from './read-at.ts'
+
+export type ScratchFile = {
+  /** Returns where the bytes lie. */
+  readonly append: (bytes: Uint8Array) => number
+  readonly read: (position: number, length: number) => Buffer<ArrayBuffer>
+}
+
+const letGo = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
+let opened = 0
+
+/** The folder is made when missing. Throws what the file system throws. The file is closed when nobody holds it. */
+export const openScratchFile = (folder: string): ScratchFile => {
+  mkdirSync(folder, { recursive: true })
+  const name = join(folder, `scratch.${process.pid}.${opened++}.tmp`)
+  rmSync(name, { force: true }) // of a process with this number that was killed before it had taken the name away
+  const descriptor = openSync(name, 'wx+', 0o600)
+  rmSync(name)
+  let end = 0
+  const file: ScratchFile = {
+    append: (bytes) => {
+      const start = end
+      for (let written = 0; written < bytes.length; ) {
+        written += writeSync(descriptor, bytes, written, bytes.length - written, start + written)
+      }
+      end += bytes.length
+      return start
+    },
+    read: (position, length) => readAt(descriptor, length, position),
+  }
+  letGo.register(file, descriptor)
+  return file
+}
