@@ -1,28 +1,30 @@
 /**
  * When does MIAM help? `node test/imbalance/main.ts measure --out FILE` trains small models on made data, cell by cell
- * of a map of imbalance, and adds a line to FILE for each; what stands there is not done again. `data` writes one made
- * set as a folder for `trainer experiment`.
+ * of a map of imbalance, and adds a line to FILE for each; what stands there is not done again. `report` makes tables and
+ * pictures of it, `data` writes one made set as a folder for `trainer experiment`.
  */
 import '#shared/platform/preflight.ts'
-import { appendFile, readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { StrategyOptions } from '#cloud/masking/strategy.ts'
 import { assert } from '#shared/std/assert.ts'
 import { type Cell, heldOutCells, KAPPA_MAP, KAPPAS, MAP, STRATEGIES } from './cells.ts'
 import { type Dials, MIDDLE } from './dials.ts'
-import { type MeasuredRun, madeTrainingSet, runOnce, writeFolder } from './runs.ts'
+import { type MeasuredLine, TUNED, withTunedDropout } from './lines.ts'
+import { differencePictures, differenceTable, measurementsCsv, regretTable } from './page.ts'
+import { madeTrainingSet, runOnce, writeFolder } from './runs.ts'
 
 const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--seeds N] [--held-out]
+       node test/imbalance/main.ts report --in FILE --out FOLDER [--held-out]
        node test/imbalance/main.ts data --out FOLDER [--dials JSON] [--seed N]
 
   measure     the map (5 seeds), or with --held-out the cells for testing (3 seeds, others than the map's)
+  report      figures and measurements.csv in FOLDER, tables on standard output
   --cells A   only cells whose name has this text
   data        a made set as a folder with dataset.json
   --dials     what differs from ${JSON.stringify(MIDDLE)}
 `
-
-export type MeasuredLine = MeasuredRun & { readonly cell: string; readonly strategy: string; readonly seed: number }
 
 type Task = { readonly cell: Cell; readonly strategies: Readonly<Record<string, StrategyOptions>> }
 
@@ -58,6 +60,22 @@ const measure = async (file: string, tasks: readonly Task[], seeds: readonly num
   }
 }
 
+const OPPONENTS = ['uniform', 'dropout 0.5', TUNED, 'opm', 'beta-hypercube', 'miam λ=3']
+
+const report = async (file: string, folder: string, cells: readonly string[], prefix: string): Promise<void> => {
+  const lines = withTunedDropout(await readLines(file))
+  const tables = (['average', 'single', 'weakest', 'all'] as const).map((measure) =>
+    differenceTable(lines, cells, 'miam', OPPONENTS, measure),
+  )
+  const regrets = regretTable(lines, cells, [...Object.keys(STRATEGIES), TUNED], {})
+  process.stdout.write(`${[...tables, regrets].join('\n\n')}\n`)
+  await mkdir(join(folder, 'figures'), { recursive: true })
+  await writeFile(join(folder, `${prefix}.csv`), measurementsCsv(lines))
+  for (const { name, svg } of differencePictures(lines, cells, 'miam', OPPONENTS, 'average')) {
+    await writeFile(join(folder, 'figures', `${prefix}-${name}.svg`), svg)
+  }
+}
+
 /** Scores to a thousandth of a point. */
 const rounded = (_: string, value: unknown): unknown => (typeof value === 'number' ? Number(value.toFixed(5)) : value)
 
@@ -65,6 +83,7 @@ const run = async (): Promise<void> => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      in: { type: 'string' },
       out: { type: 'string' },
       seeds: { type: 'string' },
       seed: { type: 'string', default: '1' },
@@ -74,7 +93,7 @@ const run = async (): Promise<void> => {
     },
   })
   const [what] = positionals
-  if (values.out === undefined || (what !== 'measure' && what !== 'data')) {
+  if (values.out === undefined || !['measure', 'report', 'data'].includes(what ?? '')) {
     process.stdout.write(HELP)
     process.exitCode = 2
     return
@@ -85,6 +104,12 @@ const run = async (): Promise<void> => {
     return
   }
   const isHeldOut = values['held-out']
+  if (what === 'report') {
+    const cells = (isHeldOut ? heldOutCells() : MAP).map(({ name }) => name)
+    assert(values.in !== undefined, 'a report is of a file: --in FILE')
+    await report(resolve(values.in), resolve(values.out), cells, isHeldOut ? 'held-out' : 'map')
+    return
+  }
   const count = Number(values.seeds ?? (isHeldOut ? 3 : 5))
   assert(Number.isInteger(count) && count > 0, 'seeds are a number', { seeds: values.seeds })
   const seeds = Array.from({ length: count }, (_, i) => i + (isHeldOut ? FIRST_HELD_OUT_SEED : 1))

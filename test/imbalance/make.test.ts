@@ -123,7 +123,7 @@ test('the trainer reads it as it was made', async () => {
     'm3.v[0]',
   ])
   expect([set.train, set.validation, set.test!].map(({ ids }) => ids.length)).toEqual([30, 20, 800])
-  expect(set.train.rows[0]!.hidden.includes(1)).toBe(false)
+  expect(set.train.rows.at(0)!.hidden.includes(1)).toBe(false)
   const made = makeSet(dials, 1)
   expect(Array.from(set.train.labels.subarray(0, LABELS))).toEqual(Array.from(made.rows[0]!.labels))
   expect((await madeTrainingSet(dials, 1)).hash).toBe(set.hash)

@@ -1,0 +1,120 @@
+/** What the measurements say, line by line: one cell, strategy and seed each. Pure. */
+import { assert } from '#shared/std/assert.ts'
+import type { MeasuredRun, MeasuredScore } from './runs.ts'
+
+export type MeasuredLine = MeasuredRun & { readonly cell: string; readonly strategy: string; readonly seed: number }
+
+/** Means over subsets of the test part, in points of 100; `weakest` is the last modality alone. */
+export const MEASURES = ['average', 'single', 'weakest', 'all'] as const
+export type Measure = (typeof MEASURES)[number]
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
+export const measured = (scores: readonly MeasuredScore[], measure: Measure): number => {
+  const single = scores.filter(({ group }) => group === 'single')
+  const chosen = {
+    average: scores,
+    single,
+    weakest: single.slice(-1),
+    all: scores.filter(({ group }) => group === 'all'),
+  }[measure]
+  return 100 * mean(chosen.map(({ value }) => value))
+}
+
+export const TUNED = 'dropout tuned'
+
+/** Adds modality dropout at the rate that the validation part of each cell and seed found best. */
+export const withTunedDropout = (lines: readonly MeasuredLine[]): readonly MeasuredLine[] => {
+  const dropouts = lines.filter(({ strategy }) => strategy.startsWith('dropout '))
+  const groups = Map.groupBy(dropouts, ({ cell, seed }) => JSON.stringify([cell, seed]))
+  const best = [...groups.values()].map((some) =>
+    some.reduce((a, b) => (measured(b.validation, 'average') > measured(a.validation, 'average') ? b : a)),
+  )
+  return [...lines, ...best.map((line) => ({ ...line, strategy: TUNED }))]
+}
+
+export type Difference = { readonly value: number; readonly low: number; readonly high: number }
+
+/** 97.5 % quantiles of Student's t by degrees of freedom, from 1. */
+const T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+
+/**
+ * Mean with its 95 % interval. Of Student's t, because a percentile bootstrap of five values is too narrow. One value
+ * has no interval.
+ */
+export const withInterval = (values: readonly number[]): Difference => {
+  assert(values.length > 0 && values.length <= T.length + 1, 'a few values', { count: values.length })
+  const value = mean(values)
+  if (values.length === 1) return { value, low: value, high: value }
+  const variance = values.reduce((sum, one) => sum + (one - value) ** 2, 0) / (values.length - 1)
+  const half = T[values.length - 2]! * Math.sqrt(variance / values.length)
+  return { value, low: value - half, high: value + half }
+}
+
+/** By cell, the seeds that every one of these strategies has. */
+export const seedsOf = (
+  lines: readonly MeasuredLine[],
+  cell: string,
+  strategies: readonly string[],
+): readonly number[] => {
+  const own = lines.filter((line) => line.cell === cell)
+  return [...new Set(own.map(({ seed }) => seed))].filter((seed) =>
+    strategies.every((strategy) => own.some((line) => line.seed === seed && line.strategy === strategy)),
+  )
+}
+
+const scoreOf = (
+  lines: readonly MeasuredLine[],
+  at: Omit<MeasuredLine, keyof MeasuredRun>,
+  measure: Measure,
+): number => {
+  const line = lines.find(
+    ({ cell, strategy, seed }) => cell === at.cell && strategy === at.strategy && seed === at.seed,
+  )
+  assert(line !== undefined, 'it was measured', at)
+  return measured(line.test, measure)
+}
+
+/** `one` minus `other`, paired by seed, in a cell. */
+export const differenceIn = (
+  lines: readonly MeasuredLine[],
+  cell: string,
+  [one, other]: readonly [string, string],
+  measure: Measure,
+): Difference =>
+  withInterval(
+    seedsOf(lines, cell, [one, other]).map(
+      (seed) =>
+        scoreOf(lines, { cell, strategy: one, seed }, measure) -
+        scoreOf(lines, { cell, strategy: other, seed }, measure),
+    ),
+  )
+
+/** The same of the mean over cells, where all have the same seeds. */
+export const meanDifference = (
+  lines: readonly MeasuredLine[],
+  cells: readonly string[],
+  [one, other]: readonly [string, string],
+  measure: Measure,
+): Difference => {
+  const shared = cells
+    .map((cell) => seedsOf(lines, cell, [one, other]))
+    .reduce((a, b) => a.filter((seed) => b.includes(seed)))
+  return withInterval(
+    shared.map((seed) =>
+      mean(
+        cells.map(
+          (cell) =>
+            scoreOf(lines, { cell, strategy: one, seed }, measure) -
+            scoreOf(lines, { cell, strategy: other, seed }, measure),
+        ),
+      ),
+    ),
+  )
+}
+
+/** Mean over the seeds of a cell. */
+export const meanScore = (lines: readonly MeasuredLine[], cell: string, strategy: string, measure: Measure): number =>
+  mean(
+    lines.filter((line) => line.cell === cell && line.strategy === strategy).map(({ test }) => measured(test, measure)),
+  )
