@@ -2,10 +2,13 @@ import { fromBinary } from '@bufbuild/protobuf'
 import fc from 'fast-check'
 import { type ModelProto, ModelProtoSchema } from 'onnx-buf'
 import { expect, test } from 'vitest'
-import { bytesField, intField, messageField, textField } from '#cloud/graph/protobuf.ts'
+import { inPrecision } from '#cloud/export/smaller.ts'
+import { encodeProgram } from '#cloud/graph/onnx-file.ts'
+import { bytesField, intField, type Message, messageField, textField } from '#cloud/graph/protobuf.ts'
 import { defaultModelConfig, type ModelConfig } from '#cloud/model/config.ts'
-import { buildInferenceGraph } from '#cloud/model/inference-graph.ts'
+import { inferenceProgram } from '#cloud/model/inference-graph.ts'
 import { initialWeights, parameterTable } from '#cloud/model/parameters.ts'
+import { PRECISIONS, type Precision } from '#shared/bundle/precision.ts'
 import { openSession } from '#shared/platform/ort.ts'
 import { randomStream } from '#shared/std/random.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
@@ -24,11 +27,11 @@ import { EXAMPLE_SPECS } from '#test/support/model-bundle.ts'
 import { checkOnnx, MAX_MODEL_BYTES } from './onnx-check.ts'
 import { OPERATORS } from './operators.ts'
 
-const exported = (changes: Partial<ModelConfig> = {}): Uint8Array => {
+const exported = (changes: Partial<ModelConfig> = {}, precision: Precision = 'float32'): Uint8Array => {
   const layout = layoutOf(EXAMPLE_SPECS)
   const config = { ...defaultModelConfig(3), width: 8, layers: 1, heads: 2, feedForward: 8, frequencies: 2, ...changes }
   const weights = initialWeights(parameterTable(config, layout), config, layout, randomStream(1, 'onnx-check'))
-  return buildInferenceGraph(config, layout, weights)
+  return encodeProgram(inPrecision(inferenceProgram(config, layout, weights), precision))
 }
 
 const relu = [input('x', ['N', 2]), node('Relu', ['x'], ['y']), output('y', ['N', 2])]
@@ -44,6 +47,10 @@ test('what our exporter writes is accepted and described', () => {
   for (const mode of ['drop', 'replace'] as const) {
     for (const activation of ['gelu', 'relu'] as const) check(exported({ mode, activation }), null)
   }
+  // Wide enough for weights in half precision.
+  for (const precision of PRECISIONS) check(exported({ width: 32 }, precision), null)
+  expect(new Set(PRECISIONS.map((precision) => exported({ width: 32 }, precision).length)).size).toBe(3)
+  expect(checkOnnx(exported({}, 'int8'))).toEqual(checkOnnx(exported()))
   expect(checkOnnx(exported())).toEqual({
     ok: true,
     value: {
@@ -104,6 +111,12 @@ test('foreign operators and domains are refused', () => {
 test('sizes that lie or are absurd are refused', () => {
   check(model([...relu, floats('w', [1 << 20, 1 << 12], [1])]), 'has 4294967296 elements')
   check(model([...relu, floats('w', [1 << 20, 1 << 10], [1])]), 'of 1073741824 float32 elements has 4 bytes')
+  const tensorOf = (type: number, bytes: number): Message =>
+    messageField(5, textField(8, 'w'), intField(1, 3), intField(2, type), bytesField(9, new Uint8Array(bytes)))
+  check(model([...relu, tensorOf(3, 12)]), 'of 3 int8 elements has 12 bytes')
+  check(model([...relu, tensorOf(3, 3)]), null)
+  check(model([...relu, tensorOf(10, 12)]), 'of 3 float16 elements has 12 bytes')
+  check(model([...relu, tensorOf(10, 6)]), null)
   check(model([...relu, floats('w', [0, 2 ** 40], [])]), 'a dimension of 1099511627776')
   check(model([...relu, floats('w', [-1], [1])]), 'a dimension of -1')
   check(model([...relu, floats('w', [1, 1, 1, 1, 1, 1, 1, 1, 1], [1])]), '9 dimensions')

@@ -2,11 +2,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inPrecision } from '#cloud/export/smaller.ts'
+import { encodeProgram } from '#cloud/graph/onnx-file.ts'
 import { defaultModelConfig, type ModelConfig } from '#cloud/model/config.ts'
-import { buildInferenceGraph } from '#cloud/model/inference-graph.ts'
+import { inferenceProgram } from '#cloud/model/inference-graph.ts'
 import { initialWeights, parameterTable } from '#cloud/model/parameters.ts'
 import { sha256Hex } from '#shared/bundle/hash.ts'
-import type { Manifest } from '#shared/bundle/manifest.ts'
+import type { Manifest, ManifestPrecision } from '#shared/bundle/manifest.ts'
+import type { Precision } from '#shared/bundle/precision.ts'
 import { encodeVectors, type SelfTestCase } from '#shared/bundle/vectors.ts'
 import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { openSession } from '#shared/platform/ort.ts'
@@ -72,6 +75,7 @@ export type ModelBundleOptions = {
   readonly seed?: number
   readonly specs?: readonly ModalitySpec[]
   readonly config?: Partial<ModelConfig>
+  readonly precision?: Precision
   readonly cases?: number
   /** The trainer's vectors are true unless this changes them; likewise the model and the manifest. */
   readonly changeCases?: (cases: readonly SelfTestCase[]) => readonly SelfTestCase[]
@@ -93,7 +97,8 @@ export const createModelBundle = async (options: ModelBundleOptions = {}): Promi
   }
   const random = randomStream(seed, 'model-bundle')
   const weights = initialWeights(parameterTable(config, layout), config, layout, random)
-  const built = buildInferenceGraph(config, layout, weights)
+  const program = inferenceProgram(config, layout, weights)
+  const built = encodeProgram(inPrecision(program, options.precision ?? 'float32'))
   const rows = Array.from({ length: count }, () => randomTokens(layout, random))
   const logits = await referenceLogits(built, layout, config.mode, rows)
   const honest = rows.map((row, i) => ({ name: `case ${i}`, ...row, logits: [...logits[i]!] }))
@@ -104,7 +109,10 @@ export const createModelBundle = async (options: ModelBundleOptions = {}): Promi
   const [modelFile, vectorsFile] = [join(folder, 'model.onnx'), join(folder, 'vectors.json')]
   await writeFile(modelFile, model)
   await writeFile(vectorsFile, vectors)
-  const manifest = manifestOf(config, specs, layout, { model, vectors })
+  const manifest = {
+    ...manifestOf(config, specs, layout, { model, vectors }),
+    ...(options.precision === undefined ? {} : { precision: precisionRecord(options.precision, model.length) }),
+  }
   return {
     manifest: options.changeManifest?.(manifest) ?? manifest,
     layout,
@@ -115,6 +123,18 @@ export const createModelBundle = async (options: ModelBundleOptions = {}): Promi
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
   }
 }
+
+/** The times are made up. */
+const precisionRecord = (kind: Precision, bytes: number): ManifestPrecision => ({
+  kind,
+  bytes,
+  millisecondsPerObservation: 1,
+  float32Bytes: bytes,
+  float32MillisecondsPerObservation: 1,
+  tried: [],
+  allowedDrop: 0.002,
+  conditions: { cpu: 'test', threads: 1, observations: 1, tokens: 1, runtime: 'test' },
+})
 
 const manifestOf = (
   config: ModelConfig,
