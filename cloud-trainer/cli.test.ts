@@ -56,10 +56,11 @@ const TINY = [
 describe('words', () => {
   test('each command has its help', async () => {
     expect(await trainer('--help')).toBe(0)
-    for (const word of ['train', 'evaluate', 'export', 'serve']) {
+    for (const word of ['train', 'evaluate', 'export', 'experiment', 'insight', 'serve']) {
       expect(await trainer(word, '--help')).toBe(0)
       expect(captured.out).toContain(`understory trainer ${word} –`)
     }
+    for (const line of captured.out.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
   })
 
   test('wrong use is 2, says what is wrong and where help is', async () => {

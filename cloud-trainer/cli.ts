@@ -1,5 +1,6 @@
 /** `understory trainer …`: the cloud side's commands, and what becomes of their errors. */
 import { constants } from 'node:os'
+import { helpText } from '#shared/std/help-text.ts'
 import { UsageError } from './command-line.ts'
 import { evaluateModel } from './evaluate-command.ts'
 import { compareStrategies } from './experiment-command.ts'
@@ -33,7 +34,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 /** Runs one command and returns the process's exit code. */
 export const trainerCommand = async ([word, ...args]: string[]): Promise<number> => {
   if (word === undefined || word === '--help' || word === 'help') {
-    process.stdout.write(HELP)
+    process.stdout.write(helpText(HELP))
     return word === undefined ? 2 : 0
   }
   const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined

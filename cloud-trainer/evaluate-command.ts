@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { taskOf } from '#shared/domain/task.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { openBundleModel, setFor } from './bundle-model.ts'
 import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
 import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
@@ -31,7 +32,7 @@ export const evaluateModel = async (args: readonly string[], signal: AbortSignal
   }
   const parsed = parseCommand(args, shape, ['json'])
   if (parsed === 'help') {
-    process.stdout.write(EVALUATE_HELP)
+    process.stdout.write(helpText(EVALUATE_HELP))
     return 0
   }
   const { values, flags } = parsed

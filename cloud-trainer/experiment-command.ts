@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
 import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
@@ -36,9 +37,9 @@ const HELP = `understory trainer experiment – compares masking strategies over
   --out FOLDER         of the experiment: its runs, results.json (all of it), comparison.json, results.csv, results.md,
                        report.html and figures
   --strategies LIST    all (default), or names joined by commas, each with parameters of its own if need be:
-                       miam,uniform,dropout:rate=0.5,miam:lambdaScore=3:lambdaSpeed=3; an option of training below
-                       may stand among them for one strategy alone: miam:maskMode=replace:epochs=80
-                       strategies: ${VARIANT_NAMES.join(', ')};
+                       miam,uniform,dropout:rate=0.5,miam:lambdaScore=3:lambdaSpeed=3. An option of training below may
+                       stand among them for one strategy alone: miam:maskMode=replace:epochs=80.
+                       Names: ${VARIANT_NAMES.join(', ')};
                        oracle trains a model for each subset, so it takes as many times as long
   --seeds N            runs of each, with the seeds 1 to N (default 5)
   --jobs N             runs at once, of one thread each (default: all cores)
@@ -75,7 +76,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
   }
   const parsed = parseCommand(args.includes('--quick') ? [...QUICK, ...args] : args, shape, ['quick', 'json'])
   if (parsed === 'help') {
-    process.stdout.write(HELP)
+    process.stdout.write(helpText(HELP))
     return 0
   }
   const { values, flags } = parsed

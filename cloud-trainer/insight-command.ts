@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
 import { SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import { findingPage } from './insight/finding-page.ts'
@@ -140,6 +141,6 @@ export const explainModel = async ([what, ...args]: readonly string[], signal: A
 }
 
 const help = (): number => {
-  process.stdout.write(INSIGHT_HELP)
+  process.stdout.write(helpText(INSIGHT_HELP))
   return 0
 }

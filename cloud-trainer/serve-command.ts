@@ -1,6 +1,7 @@
 /** `trainer serve`: the service until it is told to stop. */
 import { openLog } from '#shared/platform/log.ts'
 import { systemClock } from '#shared/platform/system-clock.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { parseCommand } from './command-line.ts'
 import { DEFAULT_TRAFFIC_WEEKS, SERVE_OPTIONS, serviceConfigOf } from './config.ts'
 import { DEFAULT_TOLERANCE } from './gate.ts'
@@ -36,7 +37,7 @@ ${RECIPE_HELP}
 export const serve = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
   const parsed = parseCommand(args, SERVE_OPTIONS, ['no-train', 'events'])
   if (parsed === 'help') {
-    process.stdout.write(SERVE_HELP)
+    process.stdout.write(helpText(SERVE_HELP))
     return 0
   }
   const { values, flags } = parsed

@@ -5,16 +5,22 @@ import { z } from 'zod'
 import { isLevel } from '#shared/domain/ids.ts'
 import { taskOf } from '#shared/domain/task.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { calibrationLines, precisionLines } from './bundle-text.ts'
-import { parseCommand, UsageError } from './command-line.ts'
+import { parseCommand, realNumber, UsageError } from './command-line.ts'
 import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from './data-source.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { averageOf, type Evaluation } from './evaluation/evaluate.ts'
 import { foreignEntry } from './export/write-bundle.ts'
+import { withLabelShare } from './label-share.ts'
+import type { TrainingSet } from './model/training-set.ts'
+import { type PretrainedModel, readPretrained, recipeFrom, requireSameInputs } from './pretrained-model.ts'
+import { startingWeights } from './pretraining/start.ts'
 import { openProgressBar } from './progress-bar.ts'
 import {
+  configOf,
   PRECISION_HELP,
   PRECISION_OPTION,
   RECIPE_HELP,
@@ -33,6 +39,10 @@ const TRAIN_HELP = `understory trainer train – trains a model and writes its b
   --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
   --family NAME        model family (default valley)
   --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
+  --start-from FOLDER  of "trainer pretrain": goes on from its encoder, with its sizes and its scales of the inputs
+  --probe              with --start-from: the encoder stays as it is, only the head is trained, under the masking of the
+                       pre-training as it leant at its end
+  --label-share P      learn from a share of the labelled training part, above 0 and up to 1, drawn by the seed (default 1)
 ${SOURCE_HELP}
 ${RECIPE_HELP}
   --json               the last line of standard output is the result as one JSON object
@@ -57,6 +67,9 @@ const settingsSchema = z.object({
   recipe: recipeSchema,
   family: z.string(),
   partial: z.array(z.array(z.string())),
+  /** Left out where training starts from random weights and learns from all labels. */
+  start: z.object({ folder: z.string(), isProbe: z.boolean() }).exactOptional(),
+  labelShare: z.number().gt(0).max(1).exactOptional(),
 })
 
 type Settings = z.infer<typeof settingsSchema>
@@ -73,14 +86,22 @@ export const trainModel = async (args: readonly string[], signal: AbortSignal): 
     checkpoints: z.string().min(1).optional(),
     family: level.default('valley'),
     partial: z.string().min(1).optional(),
+    'start-from': z.string().min(1).optional(),
+    'label-share': realNumber({ above: 0, most: 1 }).default(1),
   }
-  const parsed = parseCommand(args, shape, ['json'])
+  const parsed = parseCommand(args, shape, ['json', 'probe'])
   if (parsed === 'help') return help(TRAIN_HELP)
   const { values, flags } = parsed
+  const isProbe = flags.has('probe')
+  const startFolder = values['start-from'] === undefined ? null : resolve(values['start-from'])
+  if (isProbe && startFolder === null) throw new UsageError('--probe needs the encoder of --start-from')
+  const recipe = recipeOf(values)
   const settings: Settings = {
     schema: 'training/1',
     source: sourceOf(values),
-    recipe: recipeOf(values),
+    recipe: startFolder === null ? recipe : recipeFrom(await readPretrained(startFolder), recipe, { args, isProbe }),
+    ...(startFolder === null ? {} : { start: { folder: startFolder, isProbe } }),
+    ...(values['label-share'] === 1 ? {} : { labelShare: values['label-share'] }),
     family: values.family,
     partial: (values.partial ?? '').split(';').flatMap((text) => (text === '' ? [] : [text.split(',')])),
   }
@@ -119,14 +140,18 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   const { bundleFolder, checkpoints, signal } = options
   const { source, recipe, family, partial } = settings
   await requirePlace(bundleFolder)
+  const pretrained = settings.start === undefined ? null : await readPretrained(settings.start.folder)
   const raw = await readSource(source, warn)
-  const set = buildTrainingSet(raw, { onWarning: warn })
+  if (pretrained !== null) requireSameInputs(pretrained, raw)
+  const fitted = pretrained === null ? {} : { specs: pretrained.specs }
+  const whole = buildTrainingSet(raw, { ...fitted, onWarning: warn })
+  const set = withLabelShare(whole, settings.labelShare ?? 1, recipe.seed)
   requireTokens(partial.flat(), set.layout)
   const giveBack = options.isNew ? await writeSettings(checkpoints, settings) : null
   using bar = openProgressBar(set)
   const made = await trainBundle({
     set,
-    training: trainingOf(recipe, { labels: set.labels.length, task: set.task, folder: checkpoints }),
+    training: trainingFrom(pretrained, settings, set, checkpoints),
     family,
     parent: null,
     createdAtMs: Date.now(),
@@ -143,6 +168,20 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   process.stdout.write(`${summaryText(made, bundleFolder)}\n`)
   if (options.json) process.stdout.write(`${JSON.stringify(summaryOf(made, bundleFolder))}\n`)
   return 0
+}
+
+const trainingFrom = (
+  pretrained: PretrainedModel | null,
+  { recipe, start }: Settings,
+  { labels, task, layout }: TrainingSet,
+  folder: string,
+): ReturnType<typeof trainingOf> => {
+  const place = { labels: labels.length, task, folder }
+  if (pretrained === null) return trainingOf(recipe, place)
+  const config = configOf(recipe, labels.length, task)
+  const startFrom = startingWeights(config, layout, pretrained.weights, recipe.seed)
+  const training = trainingOf(recipe, { ...place, startFrom })
+  return start?.isProbe === true ? { ...training, probe: pretrained.scores } : training
 }
 
 /** A bundle replaces the one that is there as a whole; nothing else may be lost by it. */
@@ -178,7 +217,7 @@ const readSettings = async (folder: string): Promise<Settings> => {
 }
 
 const help = (text: string): number => {
-  process.stdout.write(text)
+  process.stdout.write(helpText(text))
   return 0
 }
 

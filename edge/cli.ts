@@ -1,9 +1,9 @@
 /** `understory edge run|status|doctor`: the shell of a field station. */
-
 import { parseArgs } from 'node:util'
 import { openLog } from '#shared/platform/log.ts'
 import { systemClock } from '#shared/platform/system-clock.ts'
 import { ConfigError } from '#shared/std/config-error.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { readConfig, type StationConfig } from './config.ts'
 import { examine } from './doctor.ts'
 import { startStation } from './station.ts'
@@ -88,7 +88,7 @@ export const edgeCommand = async (args: string[]): Promise<number> => {
   const { values, positionals } = parsed
   const [word, ...more] = positionals
   if (values.help || word === 'help') {
-    print(HELP)
+    print(helpText(HELP))
     return 0
   }
   const command = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `understory`: sends each word to the side that knows it. */
 import '#shared/platform/preflight.ts'
+import { helpText } from '#shared/std/help-text.ts'
 
 const HELP = `understory – a streaming edge pipeline for field sensors, with a cloud trainer
 
@@ -24,7 +25,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 
 const main = async ([word, ...rest]: readonly string[]): Promise<number> => {
   if (word === undefined || word === '--help' || word === 'help') {
-    process.stdout.write(HELP)
+    process.stdout.write(helpText(HELP))
     return word === undefined ? 2 : 0
   }
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined

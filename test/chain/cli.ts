@@ -8,6 +8,7 @@ import { DatasetError } from '#cloud/dataset/dataset-error.ts'
 import type { DatasetWarning } from '#cloud/dataset/raw-set.ts'
 import { RECIPE_HELP, RECIPE_OPTIONS, type Recipe, recipeOf } from '#cloud/recipe.ts'
 import { DEFAULT_TRAINING } from '#cloud/training/train.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { isMosquittoInstalled } from '#test/support/mosquitto.ts'
 import { formatTable, groupMeans } from './compare.ts'
 import { openProgressView } from './progress.ts'
@@ -26,6 +27,8 @@ Then the macro AUC of each subset, from what the station has stored, stands besi
 
   --data FOLDER        with a dataset.json, or one of the disdat benchmark
   --modalities LIST    only these, separated by commas
+  --window N           of a disdat folder: side of its image windows
+  --patch N            and of their patches
   --partial LIST       parts of tables to measure, like climate.ddeg,climate.ddeg+climate.precyy
   --sites N            at most N test sites (default: all)
   --quick              at most ${QUICK.sites} sites, no pairs, ${QUICK.epochs} epochs
@@ -43,6 +46,8 @@ const OPTIONS = {
   resamples: wholeNumber({ least: 0, most: 10_000 }).optional(),
   data: z.string().min(1),
   modalities: list.optional(),
+  window: wholeNumber({ least: 1, most: 1024 }).optional(),
+  patch: wholeNumber({ least: 1, most: 1024 }).optional(),
   partial: list.optional(),
   sites: wholeNumber({ least: 1 }).optional(),
 }
@@ -51,6 +56,8 @@ type Request = {
   readonly data: string
   readonly recipe: Recipe
   readonly modalities?: readonly string[]
+  readonly window?: number
+  readonly patch?: number
   readonly partial?: ReturnType<typeof parsePartial>[]
   readonly sites?: number
   readonly quick: boolean
@@ -69,6 +76,8 @@ const parseRequest = (args: readonly string[]): Request | 'help' => {
     data: values.data,
     recipe: recipeOf({ ...values, epochs, resamples }),
     ...(values.modalities === undefined ? {} : { modalities: values.modalities }),
+    ...(values.window === undefined ? {} : { window: values.window }),
+    ...(values.patch === undefined ? {} : { patch: values.patch }),
     ...(values.partial === undefined ? {} : { partial: values.partial.map(parsePartial) }),
     ...(sites === undefined ? {} : { sites }),
     quick,
@@ -87,7 +96,7 @@ export const chainCommand = async (args: string[]): Promise<number> => {
     return 2
   }
   if (request === 'help') {
-    process.stdout.write(HELP)
+    process.stdout.write(helpText(HELP))
     return 0
   }
   if (!isMosquittoInstalled()) {

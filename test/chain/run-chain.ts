@@ -25,6 +25,9 @@ export type ChainOptions = {
   readonly data: string
   readonly recipe: Recipe
   readonly modalities?: readonly string[]
+  /** Sides of the image windows of a disdat folder and of their patches; its defaults when absent. */
+  readonly window?: number
+  readonly patch?: number
   readonly partial?: readonly PartialInput[]
   /** Fewer subsets. */
   readonly quick: boolean
@@ -60,8 +63,13 @@ export const runChain = async (options: ChainOptions): Promise<ChainReport> => {
   const startedMs = performance.now()
   const { data, recipe, folder, signal, onProgress, onWarning } = options
   const { seed } = recipe
-  const { modalities } = options
-  const whole = await readFolder(data, { ...(modalities === undefined ? {} : { modalities }), onWarning })
+  const { modalities, window, patch } = options
+  const whole = await readFolder(data, {
+    ...(modalities === undefined ? {} : { modalities }),
+    ...(window === undefined ? {} : { window }),
+    ...(patch === undefined ? {} : { patch }),
+    onWarning,
+  })
   const raw = options.sites === undefined ? whole : withFewerTestSites(whole, options.sites, seed)
   const set = buildTrainingSet(raw, { onWarning })
   const { test, layout } = set

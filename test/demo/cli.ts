@@ -1,4 +1,5 @@
 /** `understory demo`, which npm start runs. */
+import { helpText } from '#shared/std/help-text.ts'
 import { DEMO_HELP, parseDemoOptions } from './options.ts'
 import { runDemo } from './run.ts'
 import { openScreen } from './screen.ts'
@@ -11,7 +12,7 @@ export const demoCommand = async (args: string[]): Promise<number> => {
     return 2
   }
   if (parsed.value === 'help') {
-    process.stdout.write(DEMO_HELP)
+    process.stdout.write(helpText(DEMO_HELP))
     return 0
   }
   const options = parsed.value
