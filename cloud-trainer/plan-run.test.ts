@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { currentRun, type PlanOptions, planRun } from './plan-run.ts'
+import { currentRun, type PlanOptions, planRun, referenceRun } from './plan-run.ts'
 import type { Run } from './run-record.ts'
 
 const published = { kind: 'published', version: 'valley@1', releaseCounter: 1, generation: 1 } as const
@@ -41,4 +41,14 @@ test('enough models are enough, and no training is none', () => {
 test('the current model is that of the last published run', () => {
   expect(currentRun([])).toBeNull()
   expect(currentRun([run(1), run(2), run(3, { kind: 'refused' })])?.number).toBe(2)
+})
+
+test('new models are held to the current one, or to the one that it lost something against', () => {
+  const trained = (number: number, heldTo: number | null, state: Run['state'] = published): Run =>
+    ({ ...run(number, state), outcome: { kind: 'trained', heldTo } }) as Run
+  expect(referenceRun([])).toBeNull()
+  expect(referenceRun([trained(1, null)])).toBe(1)
+  expect(referenceRun([trained(1, null), trained(2, 1)])).toBe(1)
+  expect(referenceRun([trained(1, null), trained(2, 1), trained(3, 1, { kind: 'refused' })])).toBe(1)
+  expect(referenceRun([trained(1, null), trained(2, 1), trained(3, null)])).toBe(3)
 })

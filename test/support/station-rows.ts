@@ -43,6 +43,31 @@ export const observationRow = (seq: number, changes: Partial<WireObservation> = 
   },
 })
 
+type WirePrediction = Extract<WireBody, { kind: 'prediction' }>
+
+/** `visible`: tokens by modality, of two each. */
+export const predictionRow = (
+  seq: number,
+  visible: Readonly<Record<string, number>>,
+  changes: Partial<WirePrediction> = {},
+): WireRow => ({
+  seq,
+  body: {
+    kind: 'prediction',
+    observation: 'd1/0',
+    revision: 1,
+    model: 'valley@0123456789ab',
+    labels: ['fox'],
+    probabilities: [0.5],
+    evidence: Object.fromEntries(
+      Object.entries(visible).map(([name, visibleTokens]) => [name, { visibleTokens, totalTokens: 2 }]),
+    ),
+    final: true,
+    predictedAtMs: 0,
+    ...changes,
+  },
+})
+
 export const reportRow = (seq: number): WireRow => ({
   seq,
   body: { kind: 'report', atMs: seq, topic: 'started', state: 'ready', detail: '', model: null, generation: null },
