@@ -5,12 +5,14 @@ import { UsageError } from './command-line.ts'
 import { evaluateModel } from './evaluate-command.ts'
 import { compareStrategies } from './experiment-command.ts'
 import { explainModel } from './insight-command.ts'
+import { pretrainModel } from './pretrain-command.ts'
 import { serve } from './serve-command.ts'
 import { exportModel, trainModel } from './train-command.ts'
 
 const HELP = `understory trainer – the cloud side
 
   trainer train      data to a model's bundle
+  trainer pretrain   data without labels to an encoder that training starts from
   trainer evaluate   a bundle's score on every subset of its inputs
   trainer export     the bundle of a run that was stopped
   trainer experiment strategies compared over seeds, on every subset, with a report
@@ -24,6 +26,7 @@ type Command = (args: readonly string[], signal: AbortSignal) => Promise<number>
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: trainModel,
+  pretrain: pretrainModel,
   evaluate: evaluateModel,
   export: exportModel,
   experiment: compareStrategies,

@@ -5,8 +5,9 @@ import { z } from 'zod'
 import { UsageError, wholeNumber } from './command-line.ts'
 import { DatasetError } from './dataset/dataset-error.ts'
 import { fromLabelled } from './dataset/from-store.ts'
-import type { DatasetWarning, RawSet } from './dataset/raw-set.ts'
+import type { DatasetWarning, RawExample, RawSet } from './dataset/raw-set.ts'
 import { readFolder } from './dataset/read-folder.ts'
+import { readUnlabelledRows } from './dataset/unlabelled.ts'
 import { readStore } from './store/store.ts'
 
 export const SOURCE_OPTIONS = {
@@ -67,4 +68,11 @@ export const readSource = async (source: Source, onWarning: (warning: DatasetWar
     throw new DatasetError('missing-file', 'there is no such file', { file: source.file })
   }
   return fromLabelled(readStore(source.file), { minimumPositives: source.minimumPositives, onWarning })
+}
+
+/** Rows beside the labelled ones, each with so many unknown labels; a store has none. Throws a DatasetError. */
+export const readUnlabelled = async (source: Source, labels: number): Promise<readonly RawExample[]> => {
+  if (source.kind === 'store') return []
+  const { kind: _, folder, ...options } = source
+  return readUnlabelledRows(folder, labels, options)
 }

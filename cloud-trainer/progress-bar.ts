@@ -8,7 +8,10 @@ import type { EpochRecord } from './training/progress.ts'
 
 export type ProgressBar = Disposable & { readonly show: (progress: BundleProgress) => void }
 
-type Measured = Pick<TrainingSet, 'task' | 'layout'>
+type Measured = Pick<TrainingSet, 'task' | 'layout'> & {
+  /** What the scores are called; that of the task when absent. */
+  readonly metric?: string
+}
 
 /** `set`: its modalities are in the order of the scores. */
 export const openProgressBar = (set: Measured, stream = process.stderr): ProgressBar => {
@@ -72,10 +75,10 @@ export const openProgressBar = (set: Measured, stream = process.stderr): Progres
   return { show, [Symbol.dispose]: stop }
 }
 
-const epochLine = ({ epoch, loss, scores, all }: EpochRecord, epochs: number, { layout, ...set }: Measured): string => {
+const epochLine = ({ epoch, loss, scores, all }: EpochRecord, epochs: number, { layout, metric, ...set }: Measured): string => {
   const named = layout.modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
   const values = [...named, `all ${all.toFixed(3)}`].join(', ')
-  return `epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}, ${METRICS[taskOf(set)]} ${values}`
+  return `epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}, ${metric ?? METRICS[taskOf(set)]} ${values}`
 }
 
 const duration = (ms: number): string => {

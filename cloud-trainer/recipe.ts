@@ -170,7 +170,8 @@ export const PRECISION_HELP = `\
                        them, and faster from width 128 on; auto, the smallest that holds. One that loses more than 0.2
                        score points on any subset is not taken: the export says where, and stays float32`
 
-export const RECIPE_HELP = `
+/** What masks, model and optimizer have, whatever is learned. */
+export const COURSE_HELP = `
   --strategy NAME      how inputs are hidden in training: miam (default), beta-hypercube, uniform-hypercube, uniform,
                        constant, dirichlet, dropout, leaning-dropout, opm or none
   --kappa N            of miam and beta-hypercube: how sharp the corners are (default 10)
@@ -198,9 +199,11 @@ export const RECIPE_HELP = `
   --heads N            (default 8)
   --feed-forward N     (default four times the width)
   --dropout P          share of attention and of each residual branch that a training step drops (default 0)
+  --workers N          threads (default: all cores); equal bits need an equal number`
+
+export const RECIPE_HELP = `${COURSE_HELP}
   --distill A          share of the model's own answer to the whole input in what it learns from masked ones (default 0)
   --distill-after N    epochs before the first such answers (default 5)
-  --workers N          threads (default: all cores); equal bits need an equal number
   --resamples N        of the bootstrap behind the intervals (default 200)
 ${PRECISION_HELP}`
 

@@ -41,6 +41,17 @@ const labelsSchema = z.union([
   z.strictObject({ file, long: column, atLeast: z.int().positive().default(1) }),
 ])
 
+/** A table of rows without labels: what it lacks of the main table's columns is missing in all of its rows. */
+const unlabelledSchema = z.strictObject({
+  table: file,
+  /** That of the main table when absent. Rows of one id must agree, and count once. */
+  id: column.optional(),
+  /** Columns that have other names here, by their names in the main table. */
+  columns: z.record(column, column).default({}),
+  /** Left out when the file is not there. */
+  optional: z.boolean().default(false),
+})
+
 const descriptionSchema = z.strictObject({
   schema: z.literal('dataset/1'),
   about: z.string().optional(),
@@ -59,7 +70,9 @@ const descriptionSchema = z.strictObject({
   split: splitSchema,
   /** Column of ISO 8601 times with offset: seasons and hours of the day come from it. */
   time: column.optional(),
-  labels: labelsSchema,
+  /** Absent where nothing is known: such data are for pre-training. */
+  labels: labelsSchema.optional(),
+  unlabelled: z.array(unlabelledSchema).default([]),
   /** Cells that mean "no value". */
   missing: z.array(z.string()).default(['']),
   modalities: z.array(modalitySchema).min(1),

@@ -9,13 +9,20 @@ import type { WrittenDescription } from './description.ts'
 
 const regionsSchema = z.record(
   z.string(),
-  z.object({ modalities: z.record(z.string(), z.union([z.string(), z.record(z.string(), z.string())])) }),
+  z.object({
+    /** "EPSG:4326 lon/lat" where x and y are degrees. */
+    crs: z.string().optional(),
+    modalities: z.record(z.string(), z.union([z.string(), z.record(z.string(), z.string())])),
+  }),
 )
 
 export type ImageWindow = { readonly window: number; readonly patch: number }
 
 /** Spatial blocks: 0–2 train, 3 validation, 4 test; higher ones are kept aside by whoever made the folder. */
 const SPLIT = { column: 'fold', train: ['0', '1', '2'], validation: ['3'], test: ['4'] }
+
+/** Points of the region, and places where somebody has seen one of the species; their labels are not looked at. */
+const UNLABELLED = ['background.csv', 'presence_only.csv']
 
 /** The region is named like the folder, or like what stands before its hyphen ("NSW" of "NSW-ba"). */
 export const describeDisdat = (json: unknown, folder: string, { window, patch }: ImageWindow): WrittenDescription => {
@@ -47,12 +54,15 @@ export const describeDisdat = (json: unknown, folder: string, { window, patch }:
       }
     },
   )
+  // Tables without labels have x and y alone, also where the sites have both.
+  const places: Readonly<Record<string, string>> = region.crs?.endsWith('lon/lat') ? { lon: 'x', lat: 'y' } : {}
   return {
     schema: 'dataset/1',
     table: 'sites.csv',
     id: 'siteid',
     split: SPLIT,
     labels: { file: 'labels.csv', columns: 'others' },
+    unlabelled: UNLABELLED.map((table) => ({ table, columns: places, optional: true })),
     missing: [''],
     modalities,
   }

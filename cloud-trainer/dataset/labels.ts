@@ -16,13 +16,16 @@ export type RowLabels = {
   readonly classes: readonly string[] | null
 }
 
-type Labels = Description['labels']
+type Labels = NonNullable<Description['labels']>
 
 export const labelsOf = (
   { labels, table }: Pick<Description, 'labels' | 'table'>,
   tables: Tables,
   onWarning: (warning: DatasetWarning) => void,
 ): RowLabels => {
+  if (labels === undefined) {
+    return { labels: [], of: () => new Float32Array(0), rows: everyRow(tables.main), classes: null }
+  }
   if ('columns' in labels) return ofColumns(labels, tables)
   if ('class' in labels) return ofClasses(labels, tables.of(labels.file ?? table), onWarning)
   return ofLongTable(labels, tables, onWarning)

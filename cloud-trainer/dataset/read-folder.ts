@@ -104,7 +104,7 @@ const select = (description: Description, names: readonly string[] | undefined):
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
-const timeReader = (main: Table, column: string): ((row: number) => number | null) => {
+export const timeReader = (main: Table, column: string): ((row: number) => number | null) => {
   const texts = main.texts.get(column)!
   return (row) => {
     const text = texts[row]!
@@ -117,12 +117,12 @@ const timeReader = (main: Table, column: string): ((row: number) => number | nul
 }
 
 /** The hour that holds the time; without a time, the first one of 1970, which says nothing. */
-const windowOf = (atMs: number | null): TimeWindow => {
+export const windowOf = (atMs: number | null): TimeWindow => {
   const startMs = Math.floor((atMs ?? 0) / HOUR_MS) * HOUR_MS
   return { startMs, endMs: startMs + HOUR_MS }
 }
 
-const readingsOf = async (
+export const readingsOf = async (
   id: string,
   row: number,
   observedAtMs: number | null,

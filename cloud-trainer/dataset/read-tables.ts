@@ -52,7 +52,9 @@ const wishesOf = ({ table, split, time, labels, modalities }: Description): Wish
   if ('column' in split) main.texts.add(split.column)
   if ('blocks' in split) main.numbers.add(split.blocks.x).add(split.blocks.y)
   if (time !== undefined) main.texts.add(time)
-  if ('columns' in labels) {
+  if (labels === undefined) {
+    // Nothing is known of the rows.
+  } else if ('columns' in labels) {
     const columns = labels.columns === 'others' ? labels.columns : labels.columns.map((it) => it.column)
     want(labels.file).labels = columns
   } else if ('class' in labels) want(labels.file ?? table).texts.add(labels.class)

@@ -20,6 +20,8 @@ export type Wanted = {
   readonly numbers?: readonly string[]
   /** Cells are 1, 0 or missing; "others": all columns but the id. */
   readonly labels?: readonly string[] | 'others'
+  /** Texts and numbers whose column is not there are missing in all rows, as long as some column is there. */
+  readonly isPartial?: boolean
 }
 
 export type Table = {
@@ -104,9 +106,9 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
       throw new DatasetError('bad-table', what, { file, row, column })
     }
     const { text, number, label } = plan
-    for (const { at, column, values } of text) agree(column, values[first], textOf(cells[at]!))
+    for (const { at, column, values } of text) agree(column, values[first], textOf(cells[at] ?? null))
     for (const [n, { at, column }] of number.entries()) {
-      agree(column, numbers.at(first, n), numberOf(cells[at]!, row, column))
+      agree(column, numbers.at(first, n), numberOf(cells[at] ?? null, row, column))
     }
     for (const [l, { at, column }] of label.entries()) {
       agree(column, labels.at(first, l), labelOf(cells[at]!, row, column))
@@ -128,8 +130,8 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
     if (idRule !== 'repeated') seen.set(own, ids.length)
     ids.push(sharing(own))
     lines.push(row)
-    for (const { at, values } of plan.text) values.push(sharing(textOf(cells[at]!)))
-    for (const { at, column } of plan.number) numbers.push(numberOf(cells[at]!, row, column))
+    for (const { at, values } of plan.text) values.push(sharing(textOf(cells[at] ?? null)))
+    for (const { at, column } of plan.number) numbers.push(numberOf(cells[at] ?? null, row, column))
     for (const { at, column } of plan.label) labels.push(labelOf(cells[at]!, row, column))
   }
 
@@ -141,12 +143,16 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
       }
       const header = cells.map((cell) => cell?.trim() ?? '')
       const at = columnFinder(file, header, row)
+      const wantedColumns = [...texts.keys(), ...columns]
+      const isPartial = wanted.isPartial === true && wantedColumns.some((column) => header.includes(column))
+      /** −1 where there is none. */
+      const atIfThere = (column: string): number => (isPartial && !header.includes(column) ? -1 : at(column))
       labelColumns =
         wanted.labels === 'others' ? header.filter((column) => column !== wanted.id) : (wanted.labels ?? [])
       plan = {
         id: at(wanted.id),
-        text: [...texts].map(([column, values]) => ({ at: at(column), column, values })),
-        number: columns.map((column) => ({ at: at(column), column })),
+        text: [...texts].map(([column, values]) => ({ at: atIfThere(column), column, values })),
+        number: columns.map((column) => ({ at: atIfThere(column), column })),
         label: labelColumns.map((column) => ({ at: at(column), column })),
       }
       labels = openNumberRows(Float32Array, { width: labelColumns.length, scratch })

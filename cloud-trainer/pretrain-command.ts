@@ -1,0 +1,93 @@
+/** `trainer pretrain`: an encoder that has learned the inputs, for `trainer train --start-from`. */
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { parseCommand } from './command-line.ts'
+import { readSource, readUnlabelled, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
+import { buildTrainingSet } from './dataset/build-set.ts'
+import type { DatasetWarning } from './dataset/raw-set.ts'
+import { writePretrained } from './pretrained-model.ts'
+import { pretrain } from './pretraining/pretrain.ts'
+import { openProgressBar } from './progress-bar.ts'
+import { COURSE_HELP, RECIPE_OPTIONS, recipeOf, trainingOf } from './recipe.ts'
+
+const PRETRAIN_HELP = `understory trainer pretrain – learns the inputs without labels, for "trainer train --start-from"
+
+Tokens are hidden as in training and predicted from the visible ones. It learns from the training part and from rows
+without labels: tables that dataset.json names as "unlabelled", of a disdat folder background.csv and presence_only.csv.
+
+  --out FOLDER         pretrained.bin, and pretraining.json with its course
+  --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
+  --labelled-only      leave the rows without labels out
+${SOURCE_HELP}
+${COURSE_HELP}
+                       (here --select is best unless given: by the mean over modalities of what each explains)
+  --json               the last line of standard output is the result as one JSON object
+  --help
+
+Progress goes to standard error. Ctrl-C leaves a checkpoint.
+`
+
+const { distill: _, 'distill-after': __, precision: ___, resamples: ____, ...COURSE_OPTIONS } = RECIPE_OPTIONS
+/** What belongs to labels and bundles, which there are none of. */
+const NO_BUNDLE = { distill: 0, 'distill-after': undefined, precision: 'float32', resamples: 0 } as const
+
+export const pretrainModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
+  const shape = {
+    ...SOURCE_OPTIONS,
+    ...COURSE_OPTIONS,
+    select: z.enum(['last', 'best']).default('best'),
+    out: z.string().min(1),
+    checkpoints: z.string().min(1).optional(),
+  }
+  const parsed = parseCommand(args, shape, ['json', 'labelled-only'])
+  if (parsed === 'help') {
+    process.stdout.write(PRETRAIN_HELP)
+    return 0
+  }
+  const { values, flags } = parsed
+  const source = sourceOf(values)
+  const recipe = recipeOf({ ...values, ...NO_BUNDLE })
+  const folder = resolve(values.out)
+  const raw = await readSource(source, warn)
+  const unlabelled = flags.has('labelled-only') ? [] : await readUnlabelled(source, raw.labels.length)
+  if (unlabelled.length === 0) process.stderr.write('note: no rows beside the training part\n')
+  const set = buildTrainingSet({ ...raw, examples: [...raw.examples, ...unlabelled] }, { onWarning: warn })
+  using bar = openProgressBar({ ...set, metric: 'explained' })
+  const training = trainingOf(recipe, { labels: 1, folder: resolve(values.checkpoints ?? `${folder}.run`) })
+  const { startFrom: _, ...course } = training
+  const made = await pretrain({ ...course, set, signal, onProgress: bar.show })
+  await mkdir(folder, { recursive: true })
+  const { model, strategy } = recipe
+  await writePretrained(folder, made, { model, strategy, specs: set.specs, dataHash: set.hash })
+  const summary = {
+    schema: 'pretraining/1',
+    dataHash: set.hash,
+    rows: { train: set.train.ids.length, unlabelled: unlabelled.length, validation: set.validation.ids.length },
+    modalities: set.layout.modalities,
+    model,
+    strategy: made.strategy,
+    seed: made.seed,
+    selectedEpoch: made.selectedEpoch,
+    epochs: made.epochs,
+    notes: made.notes,
+    seconds: made.seconds,
+  }
+  await writeFileAtomic(join(folder, 'pretraining.json'), `${JSON.stringify(summary, null, 1)}\n`)
+  const { scores, all } = made.epochs[made.selectedEpoch - 1]!
+  const named = set.layout.modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
+  process.stdout.write(
+    [
+      `${folder}: epoch ${made.selectedEpoch}, ${summary.rows.train} rows, ${unlabelled.length} of them without labels`,
+      `explained of the other modalities by each alone: ${named.join(', ')}`,
+      `explained of one modality by all others: ${all.toFixed(3)}`,
+      '',
+    ].join('\n'),
+  )
+  if (flags.has('json')) process.stdout.write(`${JSON.stringify({ folder, ...summary })}\n`)
+  return 0
+}
+
+const warn = ({ subject, count, detail }: DatasetWarning): void =>
+  void process.stderr.write(`note: ${subject}: ${count} × ${detail}\n`)
