@@ -9,6 +9,7 @@ import { packInferenceBatch } from '#shared/tokens/batch.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
+import { relabelling } from './dataset/example-source.ts'
 import type { RawSet } from './dataset/raw-set.ts'
 import type { Predictor, PredictorRequest } from './model/predictor.ts'
 import { inMemory } from './model/token-rows.ts'
@@ -66,10 +67,7 @@ const readManifest = async (file: string): Promise<Manifest> => {
 
 /** A data set as this model sees it: tokens by its own specs, labels in its order, NaN for those that the set lacks. */
 export const setFor = ({ manifest }: BundleModel, raw: RawSet): MemorySet => {
-  const column = manifest.labels.map(({ name }) => raw.labels.findIndex((label) => label.name === name))
-  const examples = raw.examples.map((example) => ({
-    ...example,
-    labels: Float32Array.from(column, (c) => (c < 0 ? Number.NaN : example.labels[c]!)),
-  }))
+  const relabel = relabelling(raw.labels, manifest.labels)
+  const examples = raw.examples.map((example) => ({ ...example, labels: relabel(example.labels) }))
   return buildTrainingSet({ ...raw, labels: manifest.labels, examples }, { specs: manifest.modalities })
 }

@@ -1,76 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ReadingContent } from '#shared/domain/reading.ts'
-import { DEFAULT_FRONT_END } from '#shared/tokens/log-mel.ts'
 import { tokenize } from '#shared/tokens/tokenize.ts'
+import { arbitraryRawSet } from '#test/support/arbitrary-raw-set.ts'
 import { buildTrainingSet } from './build-set.ts'
-import type { Part, RawExample, RawSet } from './raw-set.ts'
-
-type Reading = RawExample['readings'][number]
-
-const reading = (modality: string, content: ReadingContent): Reading => ({
-  id: `r-${modality}` as Reading['id'],
-  modality,
-  content,
-  observedAtMs: 1000,
-})
-
-const frontEnd = { ...DEFAULT_FRONT_END, bands: 2 }
-const number = fc.option(fc.integer({ min: -50, max: 50 }))
-const exampleArbitrary = fc
-  .record({
-    part: fc.constantFrom<Part>('train', 'validation', 'test'),
-    x: number,
-    y: number,
-    steps: fc.array(number, { minLength: 4, maxLength: 4 }),
-    pixels: fc.uint8Array({ minLength: 4, maxLength: 4 }),
-    levels: fc.uint8Array({ minLength: 4, maxLength: 4 }),
-    vector: fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 2, maxLength: 2 }),
-    latitude: fc.integer({ min: -90, max: 90 }),
-    labels: fc.array(fc.constantFrom(0, 1, Number.NaN), { minLength: 2, maxLength: 2 }),
-  })
-  .map(({ part, x, y, steps, pixels, levels, vector, latitude, labels }) => ({
-    part,
-    window: { startMs: 0, endMs: 3_600_000 },
-    labels: Float32Array.from(labels),
-    readings: [
-      reading('table', { kind: 'scalars', values: { x, y } }),
-      reading('series', { kind: 'series', stepMs: 1000, variables: { v: steps } }),
-      reading('image', { kind: 'image', width: 2, height: 2, channels: 1, pixels }),
-      reading('audio', { kind: 'audio', frontEnd, frames: 2, levels }),
-      reading('place', { kind: 'location', latitude, longitude: 7, elevationM: null }),
-      reading('song', { kind: 'embedding', encoder: 'e', vector }),
-    ],
-  }))
-
-const rawArbitrary = fc.array(exampleArbitrary, { minLength: 1, maxLength: 8 }).map(
-  (examples): RawSet => ({
-    templates: [
-      {
-        kind: 'tabular',
-        name: 'table',
-        variables: [
-          { type: 'number', name: 'x' },
-          { type: 'category', name: 'y', categories: null },
-        ],
-      },
-      { kind: 'series', name: 'series', stepMs: 1000, periods: 2, stepsPerPeriod: 2, variables: ['v'] },
-      { kind: 'image', name: 'image', width: 2, height: 2, channels: 1, patch: 1 },
-      { kind: 'audio', name: 'audio', frontEnd, frames: 2, patchFrames: 1, patchBands: 2 },
-      { kind: 'location', name: 'place', parts: ['position', 'season'] },
-      { kind: 'embedding', name: 'song', encoder: 'e', size: 2 },
-    ],
-    labels: [
-      { name: 'owl', taxonId: null },
-      { name: 'fox', taxonId: null },
-    ],
-    examples: examples.map((it, i) => ({ id: `e${i}`, ...it })),
-  }),
-)
+import type { RawExample, RawSet } from './raw-set.ts'
 
 test('each part has its examples in order, as the tokenizer sees them', () => {
   fc.assert(
-    fc.property(rawArbitrary, (raw) => {
+    fc.property(arbitraryRawSet, (raw) => {
       const set = buildTrainingSet(raw)
       for (const part of ['train', 'validation', 'test'] as const) {
         const expected = raw.examples.filter((it) => it.part === part)
@@ -83,7 +21,7 @@ test('each part has its examples in order, as the tokenizer sees them', () => {
         expect(got?.rows).toEqual(expected.map((it) => tokenize(set.specs, set.layout, it.readings, it.window)))
         expect([...got!.labels]).toEqual(expected.flatMap((it) => [...it.labels]))
       }
-      expect(set.layout.modalities).toEqual(['table', 'series', 'image', 'audio', 'place', 'song'])
+      expect(set.layout.modalities).toEqual(['table', 'series', 'image', 'audio', 'place', 'song', 'bands'])
     }),
     { numRuns: 50 },
   )
@@ -91,7 +29,7 @@ test('each part has its examples in order, as the tokenizer sees them', () => {
 
 test('with the specs of a model nothing is fitted', () => {
   fc.assert(
-    fc.property(rawArbitrary, rawArbitrary, (own, other) => {
+    fc.property(arbitraryRawSet, arbitraryRawSet, (own, other) => {
       const { specs } = buildTrainingSet(own)
       const set = buildTrainingSet(other, { specs })
       expect(set.specs).toEqual(specs)
@@ -134,7 +72,7 @@ const changed = (raw: RawSet, at: number): RawSet => {
 
 test('equal data have one hash; a change of any cell gives another', () => {
   fc.assert(
-    fc.property(rawArbitrary, fc.nat(), (raw, at) => {
+    fc.property(arbitraryRawSet, fc.nat(), (raw, at) => {
       const { hash } = buildTrainingSet(raw)
       expect(buildTrainingSet(structuredClone(raw)).hash).toBe(hash)
       expect(buildTrainingSet(changed(raw, at)).hash).not.toBe(hash)
@@ -147,7 +85,7 @@ test('equal data have one hash; a change of any cell gives another', () => {
 })
 
 test('the order of variables within a reading does not change the hash, that of examples does', () => {
-  const [raw] = fc.sample(rawArbitrary, { numRuns: 1, seed: 8 })
+  const [raw] = fc.sample(arbitraryRawSet, { numRuns: 1, seed: 8 })
   const swapped = raw!.examples.map((it) => ({
     ...it,
     readings: it.readings.map((one) => {

@@ -1,4 +1,5 @@
 /** Data sets whose examples are read when they are asked for: all at once into memory, or one after the other. */
+import type { LabelSpec } from '../model/training-set.ts'
 import type { Part, RawExample, RawSet } from './raw-set.ts'
 
 export type ExampleSource = Omit<RawSet, 'examples'> & {
@@ -25,6 +26,27 @@ export const readAll = async (source: ExampleSource): Promise<RawSet> => {
   const examples: RawExample[] = []
   for await (const example of eachExample(source)) examples.push(example)
   return { ...rest, examples }
+}
+
+/** From the labels of an example to others by name, NaN for those that it lacks. */
+export const relabelling = (
+  had: readonly LabelSpec[],
+  wanted: readonly LabelSpec[],
+): ((labels: Float32Array) => Float32Array) => {
+  const column = wanted.map(({ name }) => had.findIndex((label) => label.name === name))
+  return (labels) => Float32Array.from(column, (c) => (c < 0 ? Number.NaN : labels[c]!))
+}
+
+export const withLabels = (source: ExampleSource, labels: readonly LabelSpec[]): ExampleSource => {
+  const relabel = relabelling(source.labels, labels)
+  return {
+    ...source,
+    labels,
+    read: async (example) => {
+      const read = await source.read(example)
+      return { ...read, labels: relabel(read.labels) }
+    },
+  }
 }
 
 export const asSource = ({ examples, ...rest }: RawSet): ExampleSource => ({

@@ -33,7 +33,7 @@ export type RowFormat = {
   readonly plain: readonly { readonly offset: number; readonly length: number }[]
 }
 
-/** Plain data, which threads of this process get as it is. Rows are those of the file from `first` on. */
+/** Plain data, which threads of this process get as it is. */
 export type StoredRows = {
   /** Of the open file. */
   readonly descriptor: number
@@ -42,8 +42,11 @@ export type StoredRows = {
   readonly format: RowFormat
   /** Rows of the whole file. */
   readonly total: number
+  /** Row of the file that comes first, then those that follow it, `count` in all. */
   readonly first: number
   readonly count: number
+  /** Which of them are meant, by their number among them; null: all, in their order. */
+  readonly picked: Int32Array | null
   /** [slots], 1 = hidden in every row besides what is missing; null: nothing. */
   readonly hidden: Uint8Array | null
 }
@@ -138,28 +141,34 @@ const checked = ({ descriptor, file }: StoredRows, row: number, position: number
   return content
 }
 
-const headOf = (stored: StoredRows, row: number): Buffer => {
-  const { format, first, count } = stored
-  assert(row >= 0 && row < count, 'a row of the part', { row, count })
-  return checked(stored, first + row, headPosition(format, first + row), headBytes(format))
+/** Number in the file. */
+const placeOf = ({ first, count, picked }: StoredRows, row: number): number => {
+  const own = picked === null ? row : (picked[row] ?? -1)
+  assert(own >= 0 && own < count, 'a row of the part', { row, count })
+  return first + own
 }
+
+const headOf = (stored: StoredRows, place: number): Buffer =>
+  checked(stored, place, headPosition(stored.format, place), headBytes(stored.format))
 
 /** [slots], 1 = missing, or hidden in every row. */
 export const storedHidden = (stored: StoredRows, row: number): Uint8Array => {
-  const missing = Uint8Array.from(headOf(stored, row).subarray(0, stored.format.slots))
+  const missing = Uint8Array.from(headOf(stored, placeOf(stored, row)).subarray(0, stored.format.slots))
   const { hidden } = stored
   return hidden === null ? missing : missing.map((value, slot) => value | hidden[slot]!)
 }
 
 /** [labels]: 1, 0 or NaN. */
 export const storedLabels = (stored: StoredRows, row: number): Float32Array =>
-  Float32Array.from(headOf(stored, row).subarray(stored.format.slots), (code) => (code === UNKNOWN ? Number.NaN : code))
+  Float32Array.from(headOf(stored, placeOf(stored, row)).subarray(stored.format.slots), (code) =>
+    code === UNKNOWN ? Number.NaN : code,
+  )
 
 export const storedFeatures = (stored: StoredRows, row: number): Float32Array => {
-  const { format, total, first, count } = stored
-  assert(row >= 0 && row < count, 'a row of the part', { row, count })
-  const missing = headOf(stored, row)
-  const body = checked(stored, first + row, bodyPosition(format, total, first + row), bodyBytes(format))
+  const { format, total } = stored
+  const place = placeOf(stored, row)
+  const missing = headOf(stored, place)
+  const body = checked(stored, place, bodyPosition(format, total, place), bodyBytes(format))
   const features = new Float32Array(format.featureCount)
   let at = 0
   for (const { offset, length } of format.plain) {
@@ -176,9 +185,11 @@ export const storedFeatures = (stored: StoredRows, row: number): Float32Array =>
   return features
 }
 
+const lengthOf = ({ count, picked }: StoredRows): number => picked?.length ?? count
+
 /** As rows of a training set. */
 export const tokenRowsOf = (stored: StoredRows): TokenRows => ({
-  ...lazyRows(stored.count, (row) => ({
+  ...lazyRows(lengthOf(stored), (row) => ({
     get features() {
       return storedFeatures(stored, row)
     },
@@ -189,9 +200,9 @@ export const tokenRowsOf = (stored: StoredRows): TokenRows => ({
 
 /** And their labels. Whole rows are read, of which a part may be asked for. */
 export const labelsOf = (stored: StoredRows): LabelValues => {
-  const { count, format } = stored
+  const { format } = stored
   return {
-    length: count * format.labels,
+    length: lengthOf(stored) * format.labels,
     subarray: (from, to) => {
       const values = new Float32Array(to - from)
       for (let row = Math.floor(from / format.labels); row * format.labels < to; row++) {
@@ -202,5 +213,6 @@ export const labelsOf = (stored: StoredRows): LabelValues => {
       }
       return values
     },
+    stored,
   }
 }

@@ -23,6 +23,7 @@ export type TokenRows = {
 export type LabelValues = {
   readonly length: number
   readonly subarray: (from: number, to: number) => Float32Array
+  readonly stored?: StoredRows
 }
 
 /** All of them, in memory. */
@@ -41,8 +42,15 @@ export const lazyRows = (length: number, row: (row: number) => TokenSet): TokenR
 })
 
 /** Rows by number: in another order, or fewer. */
-export const pickRows = (rows: TokenRows, picked: readonly number[]): TokenRows =>
-  lazyRows(picked.length, (i) => rows.at(picked[i]!)!)
+export const pickRows = (rows: TokenRows, picked: readonly number[]): TokenRows => ({
+  ...lazyRows(picked.length, (i) => rows.at(picked[i]!)!),
+  ...(rows.stored === undefined ? {} : { stored: pickIn(rows.stored, picked) }),
+})
+
+const pickIn = (stored: StoredRows, picked: readonly number[]): StoredRows => ({
+  ...stored,
+  picked: Int32Array.from(picked, (row) => (stored.picked === null ? row : stored.picked[row]!)),
+})
 
 /** All rows through a subset. */
 export const restrictRows = (rows: TokenRows, subset: Pick<Subset, 'hidden'>): TokenRows => ({

@@ -7,7 +7,9 @@ import type { Examples } from '../model/training-set.ts'
 
 /** Plain data and shared memory. */
 export type SharedExamples =
-  | { readonly kind: 'stored'; readonly count: number; readonly stored: StoredRows }
+  /** Labels are those of the file, or others. */
+  | { readonly kind: 'stored'; readonly count: number; readonly stored: StoredRows; readonly labels: null }
+  | { readonly kind: 'stored'; readonly count: number; readonly stored: StoredRows; readonly labels: Float32Array }
   | {
       readonly kind: 'memory'
       readonly count: number
@@ -23,13 +25,21 @@ const sharedFloats = (length: number): Float32Array => new Float32Array(new Shar
 export const shareExamples = (layout: TokenLayout, labels: number, examples: Examples): SharedExamples => {
   const { stored, length: count } = examples.rows
   assert(examples.labels.length === count * labels, 'every example has its labels', { count, labels })
-  if (stored !== undefined) return { kind: 'stored', count, stored }
+  const inMemory = (): Float32Array => {
+    const all = sharedFloats(count * labels)
+    all.set(allLabels(examples.labels))
+    return all
+  }
+  if (stored !== undefined) {
+    const kept = { kind: 'stored', count, stored } as const
+    return examples.labels.stored === undefined ? { ...kept, labels: inMemory() } : { ...kept, labels: null }
+  }
   const shared = {
     kind: 'memory',
     count,
     features: sharedFloats(count * layout.featureCount),
     hidden: new Uint8Array(new SharedArrayBuffer(count * layout.slots.length)),
-    labels: sharedFloats(count * labels),
+    labels: inMemory(),
   } as const
   let at = 0
   for (const { features, hidden } of examples.rows) {
@@ -37,7 +47,6 @@ export const shareExamples = (layout: TokenLayout, labels: number, examples: Exa
     shared.hidden.set(hidden, at * layout.slots.length)
     at++
   }
-  shared.labels.set(allLabels(examples.labels))
   return shared
 }
 
@@ -54,13 +63,13 @@ export const missingAt = (examples: SharedExamples, { slots }: TokenLayout, row:
 
 /** [labels] of a row; `count`: labels of an example. */
 export const labelsAt = (examples: SharedExamples, count: number, row: number): Float32Array =>
-  examples.kind === 'stored'
+  examples.labels === null
     ? storedLabels(examples.stored, row)
     : examples.labels.subarray(row * count, (row + 1) * count)
 
 /** [count × labels], in memory. */
 export const everyLabel = (examples: SharedExamples): Float32Array =>
-  examples.kind === 'stored' ? allLabels(labelsOf(examples.stored)) : examples.labels
+  examples.labels ?? allLabels(labelsOf(examples.stored))
 
 /** The example as it is seen through a subset ([slots], 1 = hidden). */
 export const rowThrough = (
