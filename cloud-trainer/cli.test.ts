@@ -74,6 +74,8 @@ describe('words', () => {
       [['train', '--out', 'x', '--data', 'a', '--epochs', '0'], '--epochs: '],
       [['train', '--out', 'x', '--data', 'a', '--heads', '7'], '--width 64 is not divisible by --heads 7'],
       [['train', '--out', 'x', '--data', 'a', '--strategy', 'luck'], '--strategy: '],
+      [['train', '--out', 'x', '--data', 'a', '--precision', 'int4'], '--precision: '],
+      [['export', '--checkpoint', folder, '--out', 'x', '--precision', 'int4'], '--precision: '],
       [['train', '--colour', 'red'], "Unknown option '--colour'"],
       [['export', '--checkpoint', folder, '--out', 'x'], 'holds no run'],
       [['serve', '--state', 'x'], '--broker is needed'],
@@ -131,6 +133,15 @@ test('train, evaluate and export speak of the same model', async () => {
   expect(captured.told).toContain('seed was 1, is 9')
   expect(await trainer('export', '--checkpoint', `${bundle}.run`, '--out', join(folder, 'again'), '--json')).toBe(0)
   expect(lastLine(captured.out)).toMatchObject({ epochs: 3, average: trained.average, dataHash: trained.dataHash })
+
+  const half = ['--out', join(folder, 'half'), '--precision', 'fp16', '--json']
+  expect(await trainer('export', '--checkpoint', `${bundle}.run`, ...half)).toBe(0)
+  expect(captured.out).toMatch(/^fp16: \d+ kB instead of \d+ kB, .* on the \w+ part \(allowed 0\.20\)$/m)
+  expect(captured.out).toMatch(/^calibration error 0\.\d{3} to 0\.\d{3} in 3 groups \(test part; goal 0\.05\)$/m)
+  const smaller = lastLine(captured.out) as { precision: { kind: string; bytes: number; float32Bytes: number } }
+  expect(smaller.precision.kind).toBe('fp16')
+  expect(smaller.precision.bytes).toBeLessThan(smaller.precision.float32Bytes)
+  expect(await trainer('evaluate', ...data, '--bundle', join(folder, 'half'), '--resamples', '10')).toBe(0)
 
   const others = join(folder, 'other-labels')
   mkdirSync(others)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseCommand } from './command-line.ts'
 import { openStrategy } from './masking/strategy.ts'
-import { RECIPE_HELP, RECIPE_OPTIONS, type Recipe, recipeOf, recipeSchema } from './recipe.ts'
+import { RECIPE_HELP, RECIPE_OPTIONS, type Recipe, recipeOf, recipeSchema, trainingOf } from './recipe.ts'
 
 const recipeFrom = (line: string): Recipe => {
   const words = line.split(' ').filter((word) => word !== '')
@@ -58,6 +58,17 @@ test('distillation is in a recipe only when there is some', () => {
   const recipe = recipeFrom('--distill 1 --distill-after 9')
   expect(recipe.distillation).toEqual({ share: 1, after: 9 })
   expect(recipeSchema.parse(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe)
+})
+
+test('a precision is in a recipe only when it is another than float32, and trains nothing otherwise', () => {
+  expect(recipeFrom('--precision float32')).toEqual(recipeFrom(''))
+  expect(recipeFrom('')).not.toHaveProperty('precision')
+  const recipe = recipeFrom('--precision auto')
+  expect(recipe.precision).toBe('auto')
+  expect(recipeSchema.parse(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe)
+  const place = { labels: 2, folder: 'x' }
+  expect(trainingOf(recipe, place)).toEqual(trainingOf(recipeFrom(''), place))
+  expect(() => recipeFrom('--precision int4')).toThrow('--precision: ')
 })
 
 test('the help names every option and every strategy', () => {
