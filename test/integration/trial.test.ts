@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Message } from '#cloud/graph/protobuf.ts'
+import { bytesField, intField, type Message, messageField, textField } from '#cloud/graph/protobuf.ts'
 import { createTrial, type TrialOptions, type TrialVerdict } from '#edge/inference/trial.ts'
 import type { Trial } from '#edge/update/run-step.ts'
+import type { Manifest } from '#shared/bundle/manifest.ts'
 import type { SelfTestCase } from '#shared/bundle/vectors.ts'
 import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { silentLog } from '#shared/platform/log.ts'
@@ -44,6 +45,29 @@ const verdictOn = async (options: ModelBundleOptions, limits: Partial<TrialOptio
 test('an honest candidate passes, in either mode, and with more cases than a batch', async () => {
   expect(await verdictOn({})).toBe('ok')
   expect(await verdictOn({ config: { mode: 'replace', activation: 'relu' }, cases: 40 })).toBe('ok')
+  for (const precision of ['int8', 'fp16'] as const) {
+    expect(await verdictOn({ config: { width: 32 }, precision, cases: 40 })).toBe('ok')
+  }
+})
+
+test('eight bits that hide what they are show it: their answers depend on those beside them', async () => {
+  const silent = ({ precision: _, ...manifest }: Manifest): Manifest => manifest
+  expect(await verdictOn({ precision: 'int8', changeManifest: silent })).toMatch(
+    / alone, not in a batch, a difference of /,
+  )
+})
+
+test('eight-bit products of tensors that do not fit are refused when they are loaded', async () => {
+  const product = ['x', 'w', 's', 'z', 'b']
+  const int8 = (name: string, bytes: number): Message =>
+    messageField(5, textField(8, name), intField(1, bytes), intField(2, 3), bytesField(9, new Uint8Array(bytes)))
+  const parts = [
+    input('x', ['N', 2]),
+    node('DynamicQuantizeMatMul', product, ['logits'], { domain: 'com.microsoft' }),
+    output('logits', ['N', 3]),
+  ]
+  const weights = [int8('w', 7), int8('z', 2), floats('s', [5], [1, 1, 1, 1, 1]), floats('b', [3], [0, 0, 0])]
+  expect(await verdictOn({ changeModel: () => model([...parts, ...weights]) })).toMatch(/^load: /)
 })
 
 const changeFirst =
