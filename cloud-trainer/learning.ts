@@ -76,6 +76,7 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
       schema: 'run/1',
       number,
       createdAtMs: clock.nowMs(),
+      endedAtMs: null,
       family,
       parent: current?.state.version ?? null,
       parentRun: current?.number ?? null,
@@ -101,16 +102,18 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
     const exit = await job.ended
     job = null
     const outcome = await readOutcome(runs.folderOf(number))
-    if (outcome?.kind === 'failed') return { ...run, outcome, state: { kind: 'failed' } }
+    const endedAtMs = clock.nowMs()
+    if (outcome?.kind === 'failed') return { ...run, endedAtMs, outcome, state: { kind: 'failed' } }
     if (outcome !== null) {
-      return { ...run, outcome, state: { kind: outcome.verdict.kind === 'publish' ? 'accepted' : 'refused' } }
+      const state = { kind: outcome.verdict.kind === 'publish' ? 'accepted' : 'refused' } as const
+      return { ...run, endedAtMs, outcome, state }
     }
     if (stopping.signal.aborted) return run
     // What ended it (a full disk, too little memory) may pass.
     const waitMs = retryMs * 2 ** run.failures
     log.warn({ run: number, exit, waitMs }, 'a training process ended without an outcome')
     await wait(waitMs)
-    return afterFailure(run, exit)
+    return afterFailure(run, exit, clock.nowMs())
   }
 
   /** A release that was made just before a crash is found again, not made twice. */
@@ -211,13 +214,14 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
   }
 }
 
-const afterFailure = (run: Run, exit: string): Run => {
+const afterFailure = (run: Run, exit: string, nowMs: number): Run => {
   const failures = run.failures + 1
   if (failures < MOST_FAILURES) return { ...run, failures }
   const message = `the training process ended ${failures} times without an outcome, last with ${exit}`
   return {
     ...run,
     failures,
+    endedAtMs: nowMs,
     state: { kind: 'failed' },
     outcome: { kind: 'failed', code: 'crashed', message, seconds: 0 },
   }

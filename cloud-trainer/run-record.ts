@@ -66,6 +66,7 @@ const outcomeSchema = z.discriminatedUnion('kind', [
     warnings: z.array(z.string()),
     notes: z.array(z.string()),
     host: z.string(),
+    /** Of the attempt that ended it. */
     seconds: z.number(),
   }),
   /** Trying again with the same data would fail again. */
@@ -78,6 +79,8 @@ const runSchema = z.object({
   schema: z.literal('run/1'),
   number: z.int().positive(),
   createdAtMs: z.number(),
+  /** When its outcome was seen, so this includes all attempts and the time between them. */
+  endedAtMs: z.number().nullable().default(null),
   family: z.string(),
   /** Version of the model that this one is to replace. */
   parent: z.string().nullable(),

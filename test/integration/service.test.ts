@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -20,7 +20,15 @@ import { systemClock } from '#shared/platform/system-clock.ts'
 import { randomStream } from '#shared/std/random.ts'
 import { tokenizerDigest } from '#shared/tokens/digest.ts'
 import { cloudTopics } from '#shared/wire/topics.ts'
-import { envelope, HOUR_MS, labelMessage, observationRow, readingRow, reportRow } from '#test/support/station-rows.ts'
+import {
+  envelope,
+  HOUR_MS,
+  labelMessage,
+  observationRow,
+  predictionRow,
+  readingRow,
+  reportRow,
+} from '#test/support/station-rows.ts'
 
 const topics = cloudTopics('us')
 const TINY = ['--width', '8', '--layers', '1', '--heads', '2', '--epochs', '2', '--workers', '1', '--resamples', '20']
@@ -209,6 +217,12 @@ test('labels become a model that stations accept, more labels a second one that 
   })
   expect(second).toMatchObject({ parent: published.version, parentRun: 1, recipe: { seed: 2 } })
   expect(second?.outcome).toMatchObject({ start: 'parent', verdict: { comparison: { labels: ['fox', 'owl'] } } })
+  const { createdAtMs, endedAtMs, outcome } = second!
+  expect(endedAtMs! - createdAtMs).toBeGreaterThanOrEqual(1000 * outcome!.seconds)
+  // New models are held to the first one if this one lost something against it.
+  const isHeldToFirst = outcome?.kind === 'trained' && outcome.heldTo === 1
+  const kept = (run: number): boolean => existsSync(join(folder, 'runs', `00000${run}`, 'bundle', 'model.onnx'))
+  expect([kept(1), kept(2)]).toEqual([isHeldToFirst, true])
 
   const again = await startHere()
   expect(await again.until('ready')).toMatchObject({ labelled: 108 })
@@ -233,6 +247,9 @@ test('data that teach nothing are told, and not tried again before there are mor
 test('a model that is worse than the current one is refused, and stations are not asked to run it', async () => {
   const first = await startHere(['--epochs', '15', '--learning-rate', '0.02', '--warmup-steps', '5'])
   await untilListening(first.events)
+  const asked = Array.from({ length: 30 }, (_, i) => predictionRow(5000 + i, { location: 0, weather: 1 }))
+  // Twice, as when a receipt was lost.
+  for (const _ of [1, 2]) await station.publish(topics.up('n1', 'e1', 'data'), envelope(asked))
   await send(0, 6)
   await first.until('targeted')
   await first.service[Symbol.asyncDispose]()
@@ -244,12 +261,55 @@ test('a model that is worse than the current one is refused, and stations are no
   expect(await second.until('refused')).toMatchObject({
     run: 2,
     reason: expect.stringContaining('more than 0.02 lower'),
+    fell: expect.any(Array),
   })
   await second.service[Symbol.asyncDispose]()
   const [good, bad] = await runs()
   expect(good?.state.kind).toBe('published')
-  expect(bad).toMatchObject({ state: { kind: 'refused' }, outcome: { start: 'random' } })
+  expect(bad).toMatchObject({
+    state: { kind: 'refused' },
+    traffic: [{ modalities: ['weather'], predictions: 30 }],
+    outcome: {
+      start: 'random',
+      verdict: { comparison: { judged: [{ subset: 'weather', predictions: 30 }] } },
+      heldTo: 1,
+    },
+  })
   expect(second.events.filter(({ kind }) => kind === 'published' || kind === 'targeted')).toEqual([])
+}, 60_000)
+
+test('the clock trains on what is new, one run at a time', async () => {
+  const first = await startHere(['--first-after-labels', '1000'])
+  await untilListening(first.events)
+  await send(0, 6)
+  await vi.waitFor(
+    () => {
+      const labels = first.events.reduce((sum, event) => sum + (event.kind === 'taken' ? event.labels : 0), 0)
+      expect(labels).toBe(73)
+    },
+    { timeout: 20_000 },
+  )
+  await first.service[Symbol.asyncDispose]()
+
+  const everySecond = ['--cron', '* * * * * *', '--first-after-labels', '1000', '--retrain-after-labels', '1000']
+  const second = await startHere([...everySecond, '--tolerance', '1'])
+  await untilListening(second.events, 'second probe')
+  await second.until('published')
+  await send(6, 8)
+  await vi.waitFor(
+    async () => expect((await runs()).at(-1)).toMatchObject({ labelled: 96, state: { kind: 'published' } }),
+    {
+      timeout: 60_000,
+      interval: 50,
+    },
+  )
+  await second.service[Symbol.asyncDispose]()
+  const told = second.events.filter((event) => event.kind === 'training').map(({ run, epoch }) => [run, epoch])
+  const known = await runs()
+  // Each from its beginning to its end, before the next one begins; none without a new label.
+  expect(told).toEqual(known.flatMap(({ number }) => [0, 1, 2].map((epoch) => [number, epoch])))
+  expect(new Set(known.map(({ labelled }) => labelled)).size).toBe(known.length)
+  expect(known[0]).toMatchObject({ labelled: 72 })
 }, 60_000)
 
 /** The service as a process of its own, that can be killed. */
