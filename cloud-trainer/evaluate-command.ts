@@ -3,11 +3,12 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { taskOf } from '#shared/domain/task.ts'
 import { helpText } from '#shared/std/help-text.ts'
-import { openBundleModel, setFor } from './bundle-model.ts'
+import { openBundleModel } from './bundle-model.ts'
 import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
-import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
+import { SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import { evaluateSubsets, labelsInAllParts } from './evaluation/evaluate.ts'
 import { subsetsToMeasure } from './evaluation/subsets.ts'
+import { MEMORY_HELP, MEMORY_OPTIONS, memoryOf, openSet } from './open-set.ts'
 import { scoreTable } from './score-table.ts'
 import { DEFAULT_RESAMPLES } from './train-bundle.ts'
 
@@ -17,7 +18,7 @@ const EVALUATE_HELP = `understory trainer evaluate – measures a bundle on ever
   --part PART          train, validation or test (default: test if the data have it, else validation)
   --seed N             of the bootstrap (default 1)
   --resamples N        of the bootstrap behind the intervals (default ${DEFAULT_RESAMPLES})
-${SOURCE_HELP}
+${SOURCE_HELP}${MEMORY_HELP}
   --json               the last line of standard output is the result as one JSON object
   --help
 `
@@ -25,6 +26,7 @@ ${SOURCE_HELP}
 export const evaluateModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
   const shape = {
     ...SOURCE_OPTIONS,
+    ...MEMORY_OPTIONS,
     bundle: z.string().min(1),
     part: z.enum(['train', 'validation', 'test']).optional(),
     seed: wholeNumber({ least: 0 }).default(1),
@@ -36,9 +38,14 @@ export const evaluateModel = async (args: readonly string[], signal: AbortSignal
     return 0
   }
   const { values, flags } = parsed
-  const raw = await readSource(sourceOf(values), () => {})
   await using model = await openBundleModel(resolve(values.bundle))
-  const set = setFor(model, raw)
+  using set = await openSet(sourceOf(values), {
+    memory: memoryOf(values),
+    specs: model.manifest.modalities,
+    labels: model.manifest.labels,
+    onNote: (text) => void process.stderr.write(`note: ${text}\n`),
+    signal,
+  })
   const task = taskOf(model.manifest)
   if (taskOf(set) !== task) throw new UsageError(`--data: they are ${taskOf(set)}, the bundle is ${task}`)
   const part = values.part ?? (set.test === null ? 'validation' : 'test')

@@ -8,8 +8,7 @@ import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
 import { helpText } from '#shared/std/help-text.ts'
 import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
-import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
-import { buildTrainingSet } from './dataset/build-set.ts'
+import { SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { type Column, parseColumns } from './experiment/columns.ts'
 import { type PlannedRun, plannedRuns } from './experiment/plan.ts'
@@ -29,6 +28,7 @@ import {
   type Variant,
   variantsOf,
 } from './experiment-variants.ts'
+import { MEMORY_HELP, MEMORY_OPTIONS, memoryOf, openSet } from './open-set.ts'
 import { learnableLabels, measurableLabels } from './training/plan.ts'
 import { differences } from './training/settings.ts'
 
@@ -48,7 +48,7 @@ const HELP = `understory trainer experiment – compares masking strategies over
   --part PART          that is measured: test (default; the validation part of data without one) or validation, which may
                        be tuned on
   --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
-${SOURCE_HELP}
+${SOURCE_HELP}${MEMORY_HELP}
 ${SHARED_HELP}
   --quick              a small model, two epochs, two seeds: whether it works, not how well; any option overrides it
   --json               the last line of standard output is the result as one JSON object
@@ -64,6 +64,7 @@ const QUICK = ['--epochs', '2', '--seeds', '2', '--width', '16', '--layers', '1'
 export const compareStrategies = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
   const shape = {
     ...SOURCE_OPTIONS,
+    ...MEMORY_OPTIONS,
     ...SHARED_OPTIONS,
     out: z.string().min(1),
     strategies: z.string().min(1).default('all'),
@@ -83,6 +84,7 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
   const settings: ExperimentSettings = {
     schema: 'experiment/1',
     source: sourceOf(values),
+    memory: memoryOf(values),
     recipe: sharedRecipeOf(values),
     variants: [...variantsOf(values.strategies, values)],
     seeds: Array.from({ length: values.seeds }, (_, i) => i + 1),
@@ -92,7 +94,12 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
   }
   const baseline = baselineOf(settings.variants, values.baseline)
   const folder = resolve(values.out)
-  const set = buildTrainingSet(await readSource(settings.source, warn), { onWarning: warn })
+  using set = await openSet(settings.source, {
+    memory: memoryOf(values),
+    onWarning: warn,
+    onNote: (text) => void process.stderr.write(`note: ${text}\n`),
+    signal,
+  })
   const subsets = subsetsOf(settings, set.layout) // before any training: an unknown token shows at once
   requirePossible(settings.variants, set.layout.modalities.length)
   measurableLabels(set, learnableLabels(set)) // throws where no run could end well
@@ -132,7 +139,7 @@ const readJson = async (file: string): Promise<unknown> => {
 /** A folder goes on with what it was made for; strategies and seeds may come and go. */
 const keepSettings = async (folder: string, settings: ExperimentSettings): Promise<void> => {
   const former = await readSettings(folder)
-  const common = ({ variants: _, seeds: __, ...rest }: ExperimentSettings) => rest
+  const common = ({ variants: _, seeds: __, memory: ___, ...rest }: ExperimentSettings) => rest
   const different = former === null ? [] : differences(common(former), common(settings))
   if (different.length > 0) {
     throw new UsageError(`--out: ${folder} holds another experiment: ${different.join('; ')}; name a new folder`)

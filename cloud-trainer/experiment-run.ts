@@ -6,8 +6,6 @@ import { taskOf } from '#shared/domain/task.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
 import { randomStream } from '#shared/std/random.ts'
-import { readSource } from './data-source.ts'
-import { buildTrainingSet } from './dataset/build-set.ts'
 import { resampledMacroAuc, resampledTop1 } from './evaluation/bootstrap.ts'
 import {
   type Answers,
@@ -27,6 +25,7 @@ import { openPredictor } from './model/predictor.ts'
 import type { Subset } from './model/subset.ts'
 import { allLabels } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
+import { DEFAULT_MEMORY, openSet } from './open-set.ts'
 import { ORACLE_STRATEGY, restrictSet } from './oracle.ts'
 import { type Recipe, trainingOf } from './recipe.ts'
 import { weightsFor } from './training/label-weights.ts'
@@ -64,7 +63,7 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   const { strategy, recipe: shared = settings.recipe } = described
   const own = runFolder(folder, variant, seed)
   await mkdir(own, { recursive: true })
-  const set = buildTrainingSet(await readSource(settings.source, () => {}))
+  using set = await openSet(settings.source, { memory: settings.memory ?? DEFAULT_MEMORY })
   const subsets = subsetsOf(settings, set.layout)
   const part = set.test === null ? 'validation' : settings.part
   const isOracle = strategy.name === 'oracle'
@@ -161,7 +160,7 @@ const summarise = (
   part: Part,
   seen: readonly Seen[],
   resamples: number,
-): { readonly measured: Summary; readonly logits: Uint8Array } => {
+): { readonly measured: Summary; readonly logits: Iterable<Uint8Array> } => {
   const examples = set[part]!
   const evaluated = labelsThatCount(set, examples)
   return {
@@ -178,7 +177,7 @@ const summarise = (
       calibration: calibrationOf(set, examples, seen),
       logits: { file: LOGITS_FILE, shape: [seen.length, examples.rows.length, set.labels.length] },
     },
-    logits: bytesOf(seen.map(({ measured }) => measured.logits)),
+    logits: bytesOf(seen),
   }
 }
 
@@ -266,7 +265,7 @@ const engineOf = (): RunResult['engine'] => {
   return { cpu: `${process.arch} ${cpus()[0]?.model ?? 'unknown'}`, node, runtime }
 }
 
-const bytesOf = (parts: readonly ArrayLike<number>[]): Uint8Array => {
-  const values = Float32Array.from(parts.flatMap((part) => Array.from(part)))
-  return new Uint8Array(values.buffer)
+/** One subset after another. */
+function* bytesOf(seen: readonly Seen[]): Generator<Uint8Array> {
+  for (const { measured } of seen) yield new Uint8Array(Float32Array.from(measured.logits).buffer)
 }

@@ -10,6 +10,7 @@ import { slotsOfColumn } from './experiment/columns.ts'
 import { variantFolder } from './experiment/plan.ts'
 import { type RunResult, runResultSchema } from './experiment/run-result.ts'
 import type { Subset } from './model/subset.ts'
+import { memorySchema } from './open-set.ts'
 import { recipeSchema } from './recipe.ts'
 
 /** `oracle`: no law for masks but a model of its own for each subset, trained on it alone. */
@@ -37,6 +38,8 @@ const variantSchema = z.object({
 const settingsSchema = z.object({
   schema: z.literal('experiment/1'),
   source: sourceSchema,
+  /** Where the set lies; no part of what the experiment is. */
+  memory: memorySchema.exactOptional(),
   recipe: sharedRecipeSchema,
   variants: z.array(variantSchema),
   seeds: z.array(z.int()),

@@ -17,6 +17,7 @@ import {
   shapleyOfModalities,
 } from './insight-analyses.ts'
 import { type InsightInput, openInsightInput } from './insight-input.ts'
+import { MEMORY_HELP, MEMORY_OPTIONS, memoryOf } from './open-set.ts'
 import { DEFAULT_RESAMPLES } from './train-bundle.ts'
 
 /** Change points are judged by the far tails of the resamples, after a correction for their number. */
@@ -41,7 +42,7 @@ const INSIGHT_HELP = `understory trainer insight – what a model's answers rest
   --slots A,B;NAME=C*  subsets: tokens or modalities by name, * for any characters
   --groups FILE        subsets: the same as JSON, [{"name": "spring", "tokens": ["weather.*[3]"]}]
   --modality NAME      context: a series; bands: a modality with parts, or several: A,B,C
-${SOURCE_HELP}
+${SOURCE_HELP}${MEMORY_HELP}
   --json               the last line of standard output is the result as one JSON object
   --help
 `
@@ -51,6 +52,7 @@ const names = name.transform((text) => text.split(',').map((part) => part.trim()
 
 const COMMON = {
   ...SOURCE_OPTIONS,
+  ...MEMORY_OPTIONS,
   bundle: name,
   out: name.optional(),
   label: names.optional(),
@@ -83,7 +85,7 @@ const analysis =
     const parsed = parseCommand(args, shape, ['json'])
     if (parsed === 'help') return help()
     const values = parsed.values as z.output<z.ZodObject<Shape>> & Common
-    await using input = await openInsightInput(sourceOf(values), values.bundle)
+    await using input = await openInsightInput(sourceOf(values), values.bundle, memoryOf(values))
     const { finding, record } = await run(input, { ...values, labels: values.label, signal })
     const { family, createdAt, files } = input.model.manifest
     const json = {

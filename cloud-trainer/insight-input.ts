@@ -2,15 +2,16 @@
 import { resolve } from 'node:path'
 import { type Task, taskOf } from '#shared/domain/task.ts'
 import type { TokenSet } from '#shared/tokens/layout.ts'
-import { type BundleModel, openBundleModel, setFor } from './bundle-model.ts'
+import { type BundleModel, openBundleModel } from './bundle-model.ts'
 import { UsageError } from './command-line.ts'
-import { readSource, type Source } from './data-source.ts'
+import type { Source } from './data-source.ts'
 import { resampledMacroAuc, resampledTop1 } from './evaluation/bootstrap.ts'
 import { labelsInAllParts } from './evaluation/evaluate.ts'
 import { type MaskValues, metricOfMasks } from './insight/games.ts'
 import type { Subject } from './insight/subject.ts'
 import { allLabels, inMemory } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
+import { type Memory, openSet } from './open-set.ts'
 
 export type InsightInput = AsyncDisposable & {
   readonly model: BundleModel
@@ -20,15 +21,17 @@ export type InsightInput = AsyncDisposable & {
 type Part = 'train' | 'validation' | 'test'
 
 /** Throws a DatasetError, a BundleError, or a UsageError when the two don't fit each other. */
-export const openInsightInput = async (source: Source, bundle: string): Promise<InsightInput> => {
-  const raw = await readSource(source, () => {})
-  const model = await openBundleModel(resolve(bundle))
-  const set = setFor(model, raw)
+export const openInsightInput = async (source: Source, bundle: string, memory: Memory): Promise<InsightInput> => {
+  await using opened = new AsyncDisposableStack()
+  const model = opened.use(await openBundleModel(resolve(bundle)))
+  const { modalities: specs, labels } = model.manifest
+  const onNote = (text: string): void => void process.stderr.write(`note: ${text}\n`)
+  const set = opened.use(await openSet(source, { memory, specs, labels, onNote }))
   if (taskOf(set) !== taskOf(model.manifest)) {
-    await model[Symbol.asyncDispose]()
     throw new UsageError(`--data: they are ${taskOf(set)}, the bundle is ${taskOf(model.manifest)}`)
   }
-  return { model, set, [Symbol.asyncDispose]: () => model[Symbol.asyncDispose]() }
+  const all = opened.move()
+  return { model, set, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
 /** "valley of 2026-05-14". */

@@ -99,7 +99,7 @@ export const recipeFrom = (
 }
 
 /** Throws a UsageError that names what differs where the data's modalities are not those of the pre-training. */
-export const requireSameInputs = ({ specs }: PretrainedModel, { templates }: RawSet): void => {
+export const requireSameInputs = ({ specs }: PretrainedModel, { templates }: Pick<RawSet, 'templates'>): void => {
   const [had, has] = [specs, templates].map((all) => all.map(({ name }) => name))
   const different =
     had!.join() === has!.join()

@@ -9,13 +9,13 @@ import { helpText } from '#shared/std/help-text.ts'
 import type { TokenLayout } from '#shared/tokens/layout.ts'
 import { calibrationLines, precisionLines } from './bundle-text.ts'
 import { parseCommand, realNumber, UsageError } from './command-line.ts'
-import { readSource, SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from './data-source.ts'
-import { buildTrainingSet } from './dataset/build-set.ts'
-import type { DatasetWarning } from './dataset/raw-set.ts'
+import { SOURCE_HELP, SOURCE_OPTIONS, sourceOf, sourceSchema } from './data-source.ts'
+import type { DatasetWarning, RawSet } from './dataset/raw-set.ts'
 import { averageOf, type Evaluation } from './evaluation/evaluate.ts'
 import { foreignEntry } from './export/write-bundle.ts'
 import { withLabelShare } from './label-share.ts'
 import type { TrainingSet } from './model/training-set.ts'
+import { DEFAULT_MEMORY, MEMORY_HELP, MEMORY_OPTIONS, memoryOf, memorySchema, openSet } from './open-set.ts'
 import { type PretrainedModel, readPretrained, recipeFrom, requireSameInputs } from './pretrained-model.ts'
 import { startingWeights } from './pretraining/start.ts'
 import { openProgressBar } from './progress-bar.ts'
@@ -43,7 +43,7 @@ const TRAIN_HELP = `understory trainer train – trains a model and writes its b
   --probe              with --start-from: the encoder stays as it is, only the head is trained, under the masking of the
                        pre-training as it leant at its end
   --label-share P      learn from a share of the labelled training part, above 0 and up to 1, drawn by the seed (default 1)
-${SOURCE_HELP}
+${SOURCE_HELP}${MEMORY_HELP}
 ${RECIPE_HELP}
   --json               the last line of standard output is the result as one JSON object
   --help
@@ -64,6 +64,7 @@ ${PRECISION_HELP}
 const settingsSchema = z.object({
   schema: z.literal('training/1'),
   source: sourceSchema,
+  memory: memorySchema.exactOptional(),
   recipe: recipeSchema,
   family: z.string(),
   partial: z.array(z.array(z.string())),
@@ -81,6 +82,7 @@ const level = z.string().refine(isLevel, 'must be 1 to 32 of a-z, 0-9, _ and -')
 export const trainModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
   const shape = {
     ...SOURCE_OPTIONS,
+    ...MEMORY_OPTIONS,
     ...RECIPE_OPTIONS,
     out: z.string().min(1),
     checkpoints: z.string().min(1).optional(),
@@ -99,6 +101,7 @@ export const trainModel = async (args: readonly string[], signal: AbortSignal): 
   const settings: Settings = {
     schema: 'training/1',
     source: sourceOf(values),
+    memory: memoryOf(values),
     recipe: startFolder === null ? recipe : recipeFrom(await readPretrained(startFolder), recipe, { args, isProbe }),
     ...(startFolder === null ? {} : { start: { folder: startFolder, isProbe } }),
     ...(values['label-share'] === 1 ? {} : { labelShare: values['label-share'] }),
@@ -141,10 +144,15 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   const { source, recipe, family, partial } = settings
   await requirePlace(bundleFolder)
   const pretrained = settings.start === undefined ? null : await readPretrained(settings.start.folder)
-  const raw = await readSource(source, warn)
-  if (pretrained !== null) requireSameInputs(pretrained, raw)
-  const fitted = pretrained === null ? {} : { specs: pretrained.specs }
-  const whole = buildTrainingSet(raw, { ...fitted, onWarning: warn })
+  using whole = await openSet(source, {
+    memory: settings.memory ?? DEFAULT_MEMORY,
+    ...(pretrained === null
+      ? {}
+      : { specs: pretrained.specs, check: (raw: Pick<RawSet, 'templates'>) => requireSameInputs(pretrained, raw) }),
+    onWarning: warn,
+    onNote: note,
+    signal,
+  })
   const set = withLabelShare(whole, settings.labelShare ?? 1, recipe.seed)
   requireTokens(partial.flat(), set.layout)
   const giveBack = options.isNew ? await writeSettings(checkpoints, settings) : null
@@ -220,6 +228,8 @@ const help = (text: string): number => {
   process.stdout.write(helpText(text))
   return 0
 }
+
+const note = (text: string): void => void process.stderr.write(`note: ${text}\n`)
 
 const warn = ({ subject, count, detail }: DatasetWarning): void =>
   void process.stderr.write(`note: ${subject}: ${count} × ${detail}\n`)

@@ -1,5 +1,7 @@
 /** Measures one model on every subset of its inputs: everything outside the subset is hidden, nothing else changes. */
+import { dirname } from 'node:path'
 import { type Task, taskOf } from '#shared/domain/task.ts'
+import { openScratchFile } from '#shared/platform/scratch-file.ts'
 import { assert } from '#shared/std/assert.ts'
 import { labelCounts } from '../model/label-counts.ts'
 import type { Subset } from '../model/subset.ts'
@@ -24,7 +26,7 @@ export type SubsetScore = {
 type SeenSubset = {
   readonly subset: Subset
   readonly rows: TokenRows
-  /** [rows × labels] */
+  /** [rows × labels]. Of rows on disk they are read anew at each access. */
   readonly logits: ArrayLike<number>
 }
 
@@ -65,11 +67,19 @@ export const evaluateSubsets = async (
   const evaluated = options.evaluated ?? countedLabels(labels, count, taskOf(options))
   const scores: SubsetScore[] = []
   const seen: SeenSubset[] = []
+  const keep = keeping(examples.rows)
   for (const subset of subsets) {
     signal?.throwIfAborted()
     const rows = restrictRows(examples.rows, subset)
     const logits = await predict(rows)
-    seen.push({ subset, rows, logits })
+    const kept = keep(logits)
+    seen.push({
+      subset,
+      rows,
+      get logits() {
+        return kept()
+      },
+    })
     if (evaluated.length === 0) continue
     const interval =
       taskOf(options) === 'single-label'
@@ -78,6 +88,17 @@ export const evaluateSubsets = async (
     scores.push({ subset: subset.name, group: subset.group, ...interval })
   }
   return { observations, evaluated, scores, average: averageOf(scores), seen }
+}
+
+/** What was said of rows on disk goes to disk too, and is read anew whenever it is asked for. */
+const keeping = ({ stored }: TokenRows): ((logits: ArrayLike<number>) => () => ArrayLike<number>) => {
+  if (stored === undefined) return (logits) => () => logits
+  const scratch = openScratchFile(dirname(stored.file))
+  return (logits) => {
+    const bytes = 4 * logits.length
+    const position = scratch.append(new Uint8Array(Float32Array.from(logits).buffer))
+    return () => new Float32Array(scratch.read(position, bytes).buffer)
+  }
 }
 
 export const averageOf = (scores: readonly { readonly value: number }[]): number =>

@@ -9,8 +9,11 @@ export const syncFolder = async (folder: string): Promise<void> => {
   await handle.sync()
 }
 
-/** Replaces `file` by `bytes`, atomically and durably. Throws what the file system throws; the old file then stands. */
-export const writeFileAtomic = async (file: string, bytes: Uint8Array | string): Promise<void> => {
+/** Replaces `file` by `bytes` (or pieces of them), atomically and durably. Throws what the file system throws; the old file then stands. */
+export const writeFileAtomic = async (
+  file: string,
+  bytes: Uint8Array | string | Iterable<Uint8Array>,
+): Promise<void> => {
   const part = `${file}.${process.pid}.tmp`
   try {
     await using handle = await open(part, 'w', 0o600)

@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 
 export type Files = Readonly<Record<string, string | Uint8Array>>
 
-const writeFiles = async (folder: string, files: Files): Promise<void> => {
+/** Folders are made when missing. */
+export const writeFolder = async (folder: string, files: Files): Promise<void> => {
   for (const [file, data] of Object.entries(files)) {
     await mkdir(dirname(join(folder, file)), { recursive: true })
     await writeFile(join(folder, file), data)
@@ -16,7 +17,7 @@ const writeFiles = async (folder: string, files: Files): Promise<void> => {
 export const withFolder = async <T>(files: Files, use: (folder: string) => Promise<T>): Promise<T> => {
   const folder = await mkdtemp(join(tmpdir(), 'dataset-'))
   try {
-    await writeFiles(folder, files)
+    await writeFolder(folder, files)
     return await use(folder)
   } finally {
     await rm(folder, { recursive: true })

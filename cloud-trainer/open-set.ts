@@ -1,0 +1,142 @@
+/**
+ * A command's data as a training set: in memory while they fit there, else as a file of tokens in the cache folder, which
+ * later commands and the processes of an experiment find again.
+ */
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { sha256Hex } from '#shared/bundle/hash.ts'
+import type { ModalitySpec } from '#shared/domain/modality.ts'
+import { tokenizerDigest } from '#shared/tokens/digest.ts'
+import { layoutOf } from '#shared/tokens/layout-of.ts'
+import { wholeNumber } from './command-line.ts'
+import { readSource, type Source } from './data-source.ts'
+import { buildTrainingSet } from './dataset/build-set.ts'
+import { asSource, type ExampleSource, readAll, withLabels } from './dataset/example-source.ts'
+import { fingerprintOf } from './dataset/fingerprint.ts'
+import { openFitting } from './dataset/fit-specs.ts'
+import type { DatasetWarning } from './dataset/raw-set.ts'
+import { describeFolder, openFolder } from './dataset/read-folder.ts'
+import { openTokenFile, type StoredSet, TokenFileError, writeTokenFile } from './dataset/token-file.ts'
+import type { LabelSpec, TrainingSet } from './model/training-set.ts'
+
+const DEFAULT_LIMIT_MIB = 2048
+const DEFAULT_CACHE = join(homedir(), '.cache', 'understory')
+
+export const MEMORY_OPTIONS = {
+  'memory-limit': wholeNumber({ least: 0 }).default(DEFAULT_LIMIT_MIB),
+  cache: z.string().min(1).optional(),
+} as const
+
+export const MEMORY_HELP = `
+  --memory-limit MIB   tokens of a folder that would take more memory than this go to disk (default ${DEFAULT_LIMIT_MIB})
+  --cache FOLDER       where to (default ~/.cache/understory); may be emptied at any time`
+
+export const memorySchema = z.object({ limitMib: z.int(), cache: z.string() })
+
+/** How much of a set may lie in memory, and where it lies else. It changes no result. */
+export type Memory = z.infer<typeof memorySchema>
+
+export const DEFAULT_MEMORY: Memory = { limitMib: DEFAULT_LIMIT_MIB, cache: DEFAULT_CACHE }
+
+export const memoryOf = (values: z.output<z.ZodObject<typeof MEMORY_OPTIONS>>): Memory => ({
+  limitMib: values['memory-limit'],
+  cache: resolve(values.cache ?? DEFAULT_CACHE),
+})
+
+export type OpenSetOptions = {
+  readonly memory: Memory
+  /** Of a model that goes on learning or is measured; fitted to the training part when absent. */
+  readonly specs?: readonly ModalitySpec[]
+  /** Likewise; those of the data when absent. */
+  readonly labels?: readonly LabelSpec[]
+  /** Looks at the shape of data that are read, and throws when they won't do. */
+  readonly check?: (source: Pick<ExampleSource, 'templates'>) => void
+  readonly onWarning?: (warning: DatasetWarning) => void
+  /** Told to a person who waits. */
+  readonly onNote?: (text: string) => void
+  readonly signal?: AbortSignal
+}
+
+export type OpenedSet = TrainingSet & Disposable
+
+const MIB = 2 ** 20
+
+/** Throws a DatasetError that names what is wrong, and TokenFileError. */
+export const openSet = async (source: Source, options: OpenSetOptions): Promise<OpenedSet> => {
+  if (source.kind === 'folder') return openFolderSet(source, options)
+  const { onWarning = () => {} } = options
+  return inMemory(asSource(await readSource(source, onWarning)), options)
+}
+
+const openFolderSet = async (
+  { kind: _, folder, ...reading }: Extract<Source, { kind: 'folder' }>,
+  options: OpenSetOptions,
+): Promise<OpenedSet> => {
+  const { memory, specs, labels, onWarning = () => {}, onNote = () => {}, signal } = options
+  const description = await describeFolder(folder, reading)
+  const root = resolve(folder, description.folder ?? '.')
+  const name = sha256Hex(JSON.stringify({ root, description, tokenizer: tokenizerDigest(specs ?? []), labels }))
+  const madeOf = async () => `${name} ${await fingerprintOf(root, description)}`
+  const file = join(memory.cache, `${name.slice(0, 32)}.tokens`)
+  const known = existsSync(file) ? openTokenFile(file, await madeOf()) : null
+  if (known !== null) return withWarnings(known, onWarning)
+
+  const warnings: DatasetWarning[] = []
+  const source = await openFolder(folder, {
+    ...reading,
+    scratch: memory.cache,
+    onWarning: (warning) => warnings.push(warning),
+  })
+  const bytes = memoryBytes(source)
+  if (bytes <= memory.limitMib * MIB) {
+    for (const warning of warnings) onWarning(warning)
+    return inMemory(source, options)
+  }
+  options.check?.(source)
+  onNote(`tokens of ${source.ids.length} examples would take ${gigabytes(bytes)} GB of memory and go to ${file}`)
+  await writeTokenFile(file, labels === undefined ? source : withLabels(source, labels), {
+    madeOf,
+    warnings,
+    ...(specs === undefined ? {} : { specs }),
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: progressTeller(onNote),
+  })
+  const made = openTokenFile(file, await madeOf())
+  if (made !== null) return withWarnings(made, onWarning)
+  throw new TokenFileError('changed', 'the data set changed when its tokens had been written', 'Start again.')
+}
+
+const inMemory = async (
+  source: ExampleSource,
+  { specs, labels, check, onWarning = () => {} }: OpenSetOptions,
+): Promise<OpenedSet> => {
+  check?.(source)
+  const raw = await readAll(labels === undefined ? source : withLabels(source, labels))
+  const set = buildTrainingSet(raw, { ...(specs === undefined ? {} : { specs }), onWarning })
+  return { ...set, [Symbol.dispose]: () => {} }
+}
+
+const withWarnings = (set: StoredSet, onWarning: (warning: DatasetWarning) => void): StoredSet => {
+  for (const warning of set.warnings) onWarning(warning)
+  return set
+}
+
+/** Of the tokens and labels, once in the set and once more where threads share them. */
+const memoryBytes = ({ templates, labels, ids }: ExampleSource): number => {
+  const { featureCount, slots } = layoutOf(openFitting(templates).end())
+  return 2 * ids.length * (4 * featureCount + slots.length + 4 * labels.length)
+}
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toPrecision(3)
+
+/** Says so at each tenth. */
+const progressTeller = (onNote: (text: string) => void) => {
+  let told = 0
+  return (done: number, all: number): void => {
+    const tenths = Math.floor((10 * done) / all)
+    if (tenths > told) onNote(`tokens: ${10 * tenths} % read`)
+    told = tenths
+  }
+}
