@@ -15,11 +15,11 @@ import { type MeasuredLine, TUNED, withTunedDropout } from './lines.ts'
 import { differencePictures, differenceTable, measurementsCsv, regretTable } from './page.ts'
 import { madeTrainingSet, runOnce, writeFolder } from './runs.ts'
 
-const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--seeds N] [--held-out]
+const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--seeds 1,2,3,4,5] [--held-out]
        node test/imbalance/main.ts report --in FILE --out FOLDER [--held-out]
        node test/imbalance/main.ts data --out FOLDER [--dials JSON] [--seed N]
 
-  measure     the map (5 seeds), or with --held-out the cells for testing (3 seeds, others than the map's)
+  measure     the map, or with --held-out the cells for testing, whose seeds are 101,102,103
   report      figures and measurements.csv in FOLDER, tables on standard output
   --cells A   only cells whose name has this text
   data        a made set as a folder with dataset.json
@@ -27,9 +27,6 @@ const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--seeds N] 
 `
 
 type Task = { readonly cell: Cell; readonly strategies: Readonly<Record<string, StrategyOptions>> }
-
-/** Held-out cells have seeds that no cell of the map has. */
-const FIRST_HELD_OUT_SEED = 101
 
 const readLines = async (file: string): Promise<readonly MeasuredLine[]> => {
   const text = await readFile(file, 'utf8').catch(() => '') // the first call makes it
@@ -110,9 +107,8 @@ const run = async (): Promise<void> => {
     await report(resolve(values.in), resolve(values.out), cells, isHeldOut ? 'held-out' : 'map')
     return
   }
-  const count = Number(values.seeds ?? (isHeldOut ? 3 : 5))
-  assert(Number.isInteger(count) && count > 0, 'seeds are a number', { seeds: values.seeds })
-  const seeds = Array.from({ length: count }, (_, i) => i + (isHeldOut ? FIRST_HELD_OUT_SEED : 1))
+  const seeds = (values.seeds ?? (isHeldOut ? '101,102,103' : '1,2,3,4,5')).split(',').map(Number)
+  assert(seeds.every(Number.isInteger), 'seeds are numbers', { seeds: values.seeds })
   const tasks: readonly Task[] = isHeldOut
     ? heldOutCells().map((cell) => ({ cell, strategies: STRATEGIES }))
     : [
