@@ -53,13 +53,15 @@ const OWN_NAMES = new Map(
 
 /** Every strategy that a recipe knows, and the oracle. */
 export const VARIANT_NAMES = STRATEGY_SCHEMAS.map(({ shape }) => shape.name.value)
+/** What "all" means: `auto` is one of the others. */
+const ALL_NAMES = VARIANT_NAMES.filter((name) => name !== 'auto')
 
 /**
  * `text`: "all", or names joined by commas, each with parameters of its strategy and options of training that differ
  * from the shared `values`: "miam:kappa=5,miam:maskMode=replace:epochs=80". Throws a UsageError.
  */
 export const variantsOf = (text: string, values: SharedValues): readonly Variant[] => {
-  const variants = (text === 'all' ? VARIANT_NAMES : text.split(',')).map((one) => variantOf(one, values))
+  const variants = (text === 'all' ? ALL_NAMES : text.split(',')).map((one) => variantOf(one, values))
   const twice = variants.find(({ key }, i) => variants.findIndex((other) => other.key === key) !== i)
   if (twice !== undefined) throw new UsageError(`--strategies: "${twice.key}" stands there twice`)
   return variants

@@ -5,6 +5,7 @@ import type { TrainingSet } from './model/training-set.ts'
 import { METRICS } from './score-table.ts'
 import type { BundleProgress } from './train-bundle.ts'
 import type { EpochRecord } from './training/progress.ts'
+import type { Trained } from './training/train.ts'
 
 export type ProgressBar = Disposable & { readonly show: (progress: BundleProgress) => void }
 
@@ -39,6 +40,7 @@ export const openProgressBar = (set: Measured, stream = process.stderr): Progres
         line(`${progress.parameters} parameters, ${steps} steps an epoch, ${progress.workers} threads`)
         if (progress.unlearnable.length > 0)
           line(`not learned for want of examples: ${progress.unlearnable.join(', ')}`)
+        if ('because' in progress.strategy) line(chosenLine(progress.strategy))
         return
       case 'resumed':
         line(`resumed in epoch ${progress.epoch}`)
@@ -75,7 +77,17 @@ export const openProgressBar = (set: Measured, stream = process.stderr): Progres
   return { show, [Symbol.dispose]: stop }
 }
 
-const epochLine = ({ epoch, loss, scores, all }: EpochRecord, epochs: number, { layout, metric, ...set }: Measured): string => {
+/** What `--strategy auto` has chosen: its name, what it sets, why. */
+const chosenLine = ({ name, because, chosenBy: _, ...parameters }: Trained['strategy']): string => {
+  const set = Object.entries(parameters).map(([parameter, value]) => `${parameter} ${value}`)
+  return `masks: ${[name, ...set].join(', ')}, because ${because}`
+}
+
+const epochLine = (
+  { epoch, loss, scores, all }: EpochRecord,
+  epochs: number,
+  { layout, metric, ...set }: Measured,
+): string => {
   const named = layout.modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
   const values = [...named, `all ${all.toFixed(3)}`].join(', ')
   return `epoch ${epoch}/${epochs}: loss ${loss.toFixed(4)}, ${metric ?? METRICS[taskOf(set)]} ${values}`

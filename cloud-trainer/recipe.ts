@@ -47,6 +47,7 @@ const strategySchema = z.discriminatedUnion('name', [
   }),
   z.object({ name: z.literal('opm'), rate, lambda: exponent, draws }),
   z.object({ name: z.literal('none') }),
+  z.object({ name: z.literal('auto'), draws }),
 ])
 
 const size = z.int().positive()
@@ -125,6 +126,7 @@ const STRATEGY_PARAMETERS = {
   },
   opm: { rate: 'rate', 'lambda-opm': 'lambda', draws: 'draws' },
   none: {},
+  auto: { draws: 'draws' },
 } as const satisfies { readonly [Name in StrategyName]: Readonly<Partial<Record<StrategyOption, string>>> }
 
 const STRATEGY_NAMES = Object.keys(STRATEGY_PARAMETERS) as readonly StrategyName[]
@@ -173,7 +175,8 @@ export const PRECISION_HELP = `\
 /** What masks, model and optimizer have, whatever is learned. */
 export const COURSE_HELP = `
   --strategy NAME      how inputs are hidden in training: miam (default), beta-hypercube, uniform-hypercube, uniform,
-                       constant, dirichlet, dropout, leaning-dropout, opm or none
+                       constant, dirichlet, dropout, leaning-dropout, opm, none, or auto: one of them by a rule of thumb,
+                       told and recorded with its reason
   --kappa N            of miam and beta-hypercube: how sharp the corners are (default 10)
   --corner-mass P      of the same: weight of "all visible" and of "all hidden", each (default 0.25, at most 0.5)
   --lambda-score N     of miam and leaning-dropout: weight of the score imbalance (default 1)

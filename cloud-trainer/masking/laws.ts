@@ -1,6 +1,7 @@
 /** The laws of p that strategies follow, each with its parameters written out. */
 import { assert, assertNever } from '#shared/std/assert.ts'
 import type { Random } from '#shared/std/random.ts'
+import { chooseStrategy } from './auto.ts'
 import { drawDirichlet } from './dirichlet.ts'
 import { DEFAULT_CORNER_MASS, drawHypercube } from './hypercube.ts'
 import { type Imbalance, imbalanceOf, type ScoreHistory } from './imbalance.ts'
@@ -84,9 +85,18 @@ export const lawOf = (options: StrategyOptions, tokens: readonly number[]): Law 
       return opm(options, everywhere)
     case 'none':
       return fixed({ name: options.name }, () => everywhere(0))
+    case 'auto':
+      return chosen(tokens)
     default:
       return assertNever(options)
   }
+}
+
+/** The chosen law as it is, and in its record who chose it and why. */
+const chosen = (tokens: readonly number[]): Law => {
+  const { strategy, reason } = chooseStrategy(tokens)
+  const law = lawOf(strategy, tokens)
+  return { ...law, parameters: { ...law.parameters, chosenBy: 'auto', because: reason } }
 }
 
 type OptionsOf<Name extends StrategyOptions['name']> = Extract<StrategyOptions, { name: Name }>

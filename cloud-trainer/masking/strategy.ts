@@ -52,6 +52,8 @@ type StrategyLaw =
   /** Strong modalities are hidden as a whole (Wei et al. 2024): q_base is `rate`, λ_o `lambda`. */
   | { readonly name: 'opm'; readonly rate?: number; readonly lambda?: number }
   | { readonly name: 'none' }
+  /** One of these, by a rule of thumb (`auto.ts`); the record has the chosen one, and why. */
+  | { readonly name: 'auto' }
 
 export type MaskingStrategy = {
   /** Its name and every parameter with its value, defaults included; for the record of the run. */

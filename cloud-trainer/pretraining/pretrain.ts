@@ -63,7 +63,16 @@ export const pretrain = async (options: PretrainOptions): Promise<Pretrained> =>
   const stepsPerEpoch = Math.ceil(plan.count / plan.settings.batchSize)
   const { batchSize } = plan.settings
   const { epochs } = options
-  onProgress({ kind: 'started', parameters: table.total, workers, batchSize, stepsPerEpoch, epochs, unlearnable: [] })
+  onProgress({
+    kind: 'started',
+    parameters: table.total,
+    workers,
+    batchSize,
+    stepsPerEpoch,
+    epochs,
+    unlearnable: [],
+    strategy: plan.settings.strategy,
+  })
   if (opened.isResumed) {
     onProgress({ kind: 'resumed', epoch: run.records.length + 1, step: run.epoch.steps, notes: run.notes })
   }

@@ -30,6 +30,8 @@ export type TrainProgress =
       readonly epochs: number
       /** Labels that lack a class in the training part: they have no weight in the loss. */
       readonly unlearnable: readonly string[]
+      /** Name and parameters; of one that the rule of thumb has chosen, the reason too. */
+      readonly strategy: Readonly<Record<string, string | number>>
     }
   /** A checkpoint was found. `notes`: why the rest may differ in its last bits from an uninterrupted run. */
   | { readonly kind: 'resumed'; readonly epoch: number; readonly step: number; readonly notes: readonly string[] }

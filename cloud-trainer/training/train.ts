@@ -107,6 +107,7 @@ export const train = async (options: TrainOptions): Promise<Trained> => {
     stepsPerEpoch,
     epochs: options.epochs,
     unlearnable,
+    strategy: plan.settings.strategy,
   })
   if (opened.isResumed) {
     onProgress({ kind: 'resumed', epoch: run.records.length + 1, step: run.epoch.steps, notes: run.notes })
