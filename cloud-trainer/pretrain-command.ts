@@ -8,6 +8,7 @@ import { readSource, readUnlabelled, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } fro
 import { buildTrainingSet } from './dataset/build-set.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { writePretrained } from './pretrained-model.ts'
+import { type AnyToAny, measureAnyToAny } from './pretraining/any-to-any.ts'
 import { pretrain } from './pretraining/pretrain.ts'
 import { openProgressBar } from './progress-bar.ts'
 import { COURSE_HELP, RECIPE_OPTIONS, recipeOf, trainingOf } from './recipe.ts'
@@ -17,7 +18,8 @@ const PRETRAIN_HELP = `understory trainer pretrain – learns the inputs without
 Tokens are hidden as in training and predicted from the visible ones. It learns from the training part and from rows
 without labels: tables that dataset.json names as "unlabelled", of a disdat folder background.csv and presence_only.csv.
 
-  --out FOLDER         pretrained.bin, and pretraining.json with its course
+  --out FOLDER         pretrained.bin, pretraining.json with its course, and any-to-any.csv: how well a missing modality is
+                       predicted from others on rows that were held out, beside the mean and a ridge regression
   --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
   --labelled-only      leave the rows without labels out
 ${SOURCE_HELP}
@@ -61,6 +63,7 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
   await mkdir(folder, { recursive: true })
   const { model, strategy } = recipe
   await writePretrained(folder, made, { model, strategy, specs: set.specs, dataHash: set.hash })
+  const anyToAny = await measureAnyToAny(made, set)
   const summary = {
     schema: 'pretraining/1',
     dataHash: set.hash,
@@ -73,8 +76,10 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
     epochs: made.epochs,
     notes: made.notes,
     seconds: made.seconds,
+    anyToAny,
   }
   await writeFileAtomic(join(folder, 'pretraining.json'), `${JSON.stringify(summary, null, 1)}\n`)
+  await writeFileAtomic(join(folder, 'any-to-any.csv'), anyToAnyCsv(anyToAny))
   const { scores, all } = made.epochs[made.selectedEpoch - 1]!
   const named = set.layout.modalities.map((name, m) => `${name} ${scores[m]!.toFixed(3)}`)
   process.stdout.write(
@@ -82,11 +87,32 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
       `${folder}: epoch ${made.selectedEpoch}, ${summary.rows.train} rows, ${unlabelled.length} of them without labels`,
       `explained of the other modalities by each alone: ${named.join(', ')}`,
       `explained of one modality by all others: ${all.toFixed(3)}`,
+      anyToAnyText(anyToAny),
       '',
     ].join('\n'),
   )
   if (flags.has('json')) process.stdout.write(`${JSON.stringify({ folder, ...summary })}\n`)
   return 0
+}
+
+/** Errors beside that of the mean, by source and target; `of` is the share of the mean's error that is left. */
+const anyToAnyCsv = ({ entries }: AnyToAny): string => {
+  const lines = entries.map(({ from, group, to, mean, ridge, penalty, model }) =>
+    [from, group, to, mean, ridge ?? '', penalty ?? '', model, ridge === null ? '' : ridge / mean, model / mean].join(),
+  )
+  return `${['from,group,to,mean,ridge,penalty,model,ridgeOfMean,modelOfMean', ...lines].join('\n')}\n`
+}
+
+const anyToAnyText = ({ part, observations, entries }: AnyToAny): string => {
+  const shown = entries.filter(({ group }) => group === 'leave-one-out')
+  const share = (error: number | null, mean: number) => (error === null ? '–' : (error / mean).toFixed(3))
+  const width = Math.max(...shown.map(({ to }) => to.length))
+  return [
+    `error of a missing modality, predicted from all others on ${observations} rows of the ${part} part (the mean: 1)`,
+    ...shown.map(
+      ({ to, mean, ridge, model }) => `${to.padEnd(width)}  model ${share(model, mean)}  ridge ${share(ridge, mean)}`,
+    ),
+  ].join('\n')
 }
 
 const warn = ({ subject, count, detail }: DatasetWarning): void =>

@@ -6,6 +6,7 @@ import { readIfThere } from './folder-files.ts'
 import { needsOf, openSource } from './modality-source.ts'
 import type { RawExample } from './raw-set.ts'
 import { describeFolder, type ReadFolderOptions, readingsOf, timeReader, windowOf } from './read-folder.ts'
+import type { ModalitySource } from './sources/source.ts'
 import { readTable, type Table } from './table.ts'
 
 type Unlabelled = Description['unlabelled'][number]
@@ -53,17 +54,31 @@ const rowsOf = async (
       }),
     ),
   )
+  const inside = sources.map(withinRaster)
   const timeOf = time === undefined ? () => null : timeReader(table, time)
   return Promise.all(
     table.ids.map(async (id, row) => ({
       id: `${table.file}:${id}`,
-      readings: await readingsOf(`${table.file}:${id}`, row, timeOf(row), sources),
+      readings: await readingsOf(`${table.file}:${id}`, row, timeOf(row), inside),
       window: windowOf(timeOf(row)),
       part: 'train' as const,
       labels: new Float32Array(labels).fill(Number.NaN),
     })),
   )
 }
+
+/** Nobody chose these places for a raster: those beyond its edge have no window. */
+const withinRaster = (source: ModalitySource): ModalitySource => ({
+  ...source,
+  contentOf: (row) => {
+    try {
+      return source.contentOf(row)
+    } catch (error) {
+      if (error instanceof DatasetError && error.code === 'outside-raster') return null
+      throw error
+    }
+  },
+})
 
 /** The columns of the main table that the modalities need, by their names there; missing where there is no such column. */
 const readPartial = async (
