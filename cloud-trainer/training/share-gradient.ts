@@ -25,18 +25,25 @@ export const gradientOfShare = async (
   places: readonly number[],
   part: (first: number, end: number) => PartOfShare,
 ): Promise<number> => {
-  gradient.fill(0)
   let loss = 0
   let first = 0
   for (const size of partSizes(config, places, limitBytes)) {
     const { feeds, weight } = part(first, first + size)
     const outputs = await session.run(feeds, ['loss', ...gradientOutputs])
     loss += weight * outputs.loss!.data[0]!
+    const take = first === 0 ? setScaled : addScaled
     for (const [p, { offset, size: count }] of table.specs.entries()) {
-      const values = outputs[gradientOutputs[p]!]!.data
-      for (let i = 0; i < count; i++) gradient[offset + i]! += weight * values[i]!
+      take(gradient.subarray(offset, offset + count), outputs[gradientOutputs[p]!]!.data, weight)
     }
     first += size
   }
   return loss
+}
+
+const setScaled = (into: Float32Array, values: Float32Array, factor: number): void => {
+  for (let i = 0; i < into.length; i++) into[i] = factor * values[i]!
+}
+
+const addScaled = (into: Float32Array, values: Float32Array, factor: number): void => {
+  for (let i = 0; i < into.length; i++) into[i]! += factor * values[i]!
 }

@@ -57,12 +57,16 @@ export const takeStep = async (
   return loss
 }
 
+/** By index: an iterator takes ten times as long, and every step waits for it. */
+const isAllFinite = (values: Float32Array): boolean => {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false
+  return true
+}
+
 const assertFinite = (gradient: Float32Array, { specs }: ParameterTable): void => {
-  let squares = 0
-  for (const g of gradient) squares += g * g
-  if (Number.isFinite(squares)) return
+  if (isAllFinite(gradient)) return
   const names = specs
-    .filter(({ offset, size }) => !gradient.subarray(offset, offset + size).every(Number.isFinite))
+    .filter(({ offset, size }) => !isAllFinite(gradient.subarray(offset, offset + size)))
     .map(({ name }) => name)
   throw new TrainingError('not-finite', `the gradient is not finite in ${names.join(', ')}`, {
     hint: 'Check the values of the set, or lower the learning rate.',

@@ -76,9 +76,24 @@ export const openTeam = <Data, Request, Answer>(
 
 /** In float64 and in order, then rounded once. */
 const addUp = (parts: readonly Float32Array[], sum: Float32Array): void => {
-  for (let i = 0; i < sum.length; i++) {
-    let total = 0
-    for (const part of parts) total += part[i]!
-    sum[i] = total
+  if (parts.length === 2) addUpTwo(parts[0]!, parts[1]!, sum)
+  else addUpBlocks(parts, sum)
+}
+
+const addUpTwo = (first: Float32Array, second: Float32Array, sum: Float32Array): void => {
+  for (let i = 0; i < sum.length; i++) sum[i] = first[i]! + second[i]!
+}
+
+/** Numbers that are summed at a time: as many as stay in the nearest cache. */
+const BLOCK = 2048
+
+/** Part by part within a block: to turn from part to part at each number takes more than twice as long. */
+const addUpBlocks = (parts: readonly Float32Array[], sum: Float32Array): void => {
+  const block = new Float64Array(BLOCK)
+  for (let from = 0; from < sum.length; from += BLOCK) {
+    const size = Math.min(BLOCK, sum.length - from)
+    block.fill(0)
+    for (const part of parts) for (let i = 0; i < size; i++) block[i]! += part[from + i]!
+    for (let i = 0; i < size; i++) sum[from + i] = block[i]!
   }
 }
