@@ -94,6 +94,11 @@ export const firstWeights = ({ config, set, seed, startFrom }: TrainOptions, { t
 }
 
 export const learnableLabels = (set: TrainingSet): LabelWeights => {
+  if (set.labels.length === 0) {
+    throw new TrainingError('unusable-set', 'the set has no labels', {
+      hint: 'Describe its labels, or pre-train on it and train on another: trainer pretrain, then trainer train --start-from.',
+    })
+  }
   const weights = weightsFor(set)
   if (taskOf(set) === 'single-label') {
     requireOneClass(set)
