@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { helpText } from '#shared/std/help-text.ts'
 import { parseCommand } from './command-line.ts'
 import { readSource, readUnlabelled, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
@@ -31,9 +32,22 @@ ${COURSE_HELP}
 Progress goes to standard error. Ctrl-C leaves a checkpoint.
 `
 
-const { distill: _, 'distill-after': __, precision: ___, resamples: ____, ...COURSE_OPTIONS } = RECIPE_OPTIONS
+const {
+  distill: _,
+  'distill-after': __,
+  precision: ___,
+  resamples: ____,
+  'score-sample': _____,
+  ...COURSE_OPTIONS
+} = RECIPE_OPTIONS
 /** What belongs to labels and bundles, which there are none of. */
-const NO_BUNDLE = { distill: 0, 'distill-after': undefined, precision: 'float32', resamples: 0 } as const
+const NO_BUNDLE = {
+  distill: 0,
+  'distill-after': undefined,
+  precision: 'float32',
+  resamples: 0,
+  'score-sample': undefined,
+} as const
 
 export const pretrainModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
   const shape = {
@@ -45,7 +59,7 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
   }
   const parsed = parseCommand(args, shape, ['json', 'labelled-only'])
   if (parsed === 'help') {
-    process.stdout.write(PRETRAIN_HELP)
+    process.stdout.write(helpText(PRETRAIN_HELP))
     return 0
   }
   const { values, flags } = parsed

@@ -60,6 +60,12 @@ test('distillation is in a recipe only when there is some', () => {
   expect(recipeSchema.parse(JSON.parse(JSON.stringify(recipe)))).toEqual(recipe)
 })
 
+test('a score sample is in a recipe only when there is one', () => {
+  expect(recipeFrom('')).not.toHaveProperty('scoreSample')
+  expect(recipeFrom('--score-sample 400').scoreSample).toBe(400)
+  expect(() => recipeFrom('--score-sample 0')).toThrow('--score-sample')
+})
+
 test('a precision is in a recipe only when it is another than float32, and trains nothing otherwise', () => {
   expect(recipeFrom('--precision float32')).toEqual(recipeFrom(''))
   expect(recipeFrom('')).not.toHaveProperty('precision')

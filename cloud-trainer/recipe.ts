@@ -78,6 +78,7 @@ export const recipeSchema = z.object({
   select: z.enum(['last', 'best']),
   workers: size,
   resamples: z.int().nonnegative(),
+  scoreSample: size.exactOptional(),
   distillation: z.object({ share: z.number().gt(0).max(1), after: size }).exactOptional(),
   /** Of the exported model; float32 when absent. */
   precision: z.enum(WANTED_PRECISIONS).exactOptional(),
@@ -158,6 +159,7 @@ export const RECIPE_OPTIONS = {
   heads: wholeNumber({ least: 1, most: 64 }).default(8),
   dropout: realNumber({ least: 0, most: 0.9 }).default(0),
   'feed-forward': wholeNumber({ least: 1, most: 16384 }).optional(),
+  'score-sample': wholeNumber({ least: 1 }).optional(),
   distill: realNumber({ least: 0, most: 1 }).default(0),
   'distill-after': wholeNumber({ least: 1 }).optional(),
   workers: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
@@ -205,6 +207,7 @@ export const COURSE_HELP = `
   --workers N          threads (default: all cores); equal bits need an equal number`
 
 export const RECIPE_HELP = `${COURSE_HELP}
+  --score-sample N     observations of the validation part, at most, that each epoch is scored on (default: all)
   --distill A          share of the model's own answer to the whole input in what it learns from masked ones (default 0)
   --distill-after N    epochs before the first such answers (default 5)
   --resamples N        of the bootstrap behind the intervals (default 200)
@@ -253,6 +256,7 @@ export const recipeOf = (values: RecipeValues): Recipe => {
     // Left out when it is the default, as in the records of older runs.
     ...(values.precision === 'float32' ? {} : { precision: values.precision }),
     ...distillationOf(values),
+    ...(values['score-sample'] === undefined ? {} : { scoreSample: values['score-sample'] }),
   }
 }
 

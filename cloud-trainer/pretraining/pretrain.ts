@@ -20,7 +20,7 @@ import { proxyScores } from './proxy.ts'
 import { targetScale } from './target-scale.ts'
 
 /** `config.labels` and the labels of the set count for nothing. */
-export type PretrainOptions = Omit<TrainOptions, 'startFrom' | 'distillation' | 'probe'>
+export type PretrainOptions = Omit<TrainOptions, 'startFrom' | 'distillation' | 'probe' | 'scoreSample'>
 
 export type Pretrained = Pick<
   Trained,

@@ -20,7 +20,7 @@ const tokensByModality = ({ modalities, slots }: TokenLayout): readonly number[]
 const batchOf = (batchSize: number, count: number): number => Math.max(1, Math.min(batchSize, Math.floor(count / 4)))
 
 export const planOf = (options: TrainOptions): RunPlan => {
-  const { set, config, distillation, probe } = options
+  const { set, config, distillation, probe, scoreSample } = options
   assert(config.labels === set.labels.length, 'the model has the labels of the set', {
     model: config.labels,
     set: set.labels.length,
@@ -33,6 +33,7 @@ export const planOf = (options: TrainOptions): RunPlan => {
       ...plan.settings,
       ...(distillation === undefined ? {} : { distillation }),
       ...(probe === undefined ? {} : { probe }),
+      ...(scoreSample === undefined ? {} : { scoreSample }),
     },
     frozen: probe === undefined ? 0 : encoderSize(config, set.layout),
   }

@@ -20,6 +20,8 @@ export type RunSettings = {
   readonly startFrom: string | null
   /** Left out when there is none. */
   readonly distillation?: Distillation
+  /** Left out when scores are taken from the whole validation part. */
+  readonly scoreSample?: number
   /** The scores that lean the masks of a probe; left out when everything is trained. */
   readonly probe?: ScoreHistory
   /** What hidden tokens are predicted for; left out where labels are learned. */

@@ -208,6 +208,14 @@ test('a checkpoint of another run is refused, naming what differs; another numbe
     expect(onward.notes).toEqual(['workers was 1, is 2'])
   }))
 
+test('scores can be taken from a sample: masks that no score leans stay the same', async () => {
+  const uniform = optionsOf({ strategy: { name: 'uniform' }, epochs: 1 })
+  const [whole, sampled] = [await train(uniform), await train({ ...uniform, scoreSample: 20 })]
+  expect(sampled.weights).toEqual(whole.weights)
+  expect(sampled.epochs[0]!.scores).not.toEqual(whole.epochs[0]!.scores)
+  expect(Math.abs(sampled.epochs[0]!.all - whole.epochs[0]!.all)).toBeLessThan(0.25)
+})
+
 test('the best epoch can be returned, and patience ends a run', async () => {
   // So high a rate that scores get worse at times.
   const options = optionsOf({ strategy: { name: 'none' }, learningRate: 0.3, epochs: 40, patience: 3, select: 'best' })

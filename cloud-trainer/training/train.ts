@@ -10,6 +10,7 @@ import { averagedWeights } from './optimizer.ts'
 import { firstWeights, learnableLabels, measurableLabels, planOf } from './plan.ts'
 import type { EpochRecord, TrainProgress } from './progress.ts'
 import type { Run, RunPlan } from './run.ts'
+import { withScoreSample } from './score-sample.ts'
 import { scoreModalities } from './scores.ts'
 import { shareExamples } from './shared-examples.ts'
 import type { Distillation } from './soft-targets.ts'
@@ -29,6 +30,11 @@ export type TrainOptions = {
   readonly warmupSteps: number
   /** Epochs without a better selection score after which the run stops; null: never. */
   readonly patience: number | null
+  /**
+   * Observations of the validation part, at most, that each epoch's scores are taken from: what leans the masks, and what
+   * the best epoch is chosen by. All of them when absent.
+   */
+  readonly scoreSample?: number
   /** Which epoch's averaged weights are returned. */
   readonly select: 'last' | 'best'
   /** Worker threads. Equal bits need an equal number. */
@@ -88,14 +94,15 @@ export const DEFAULT_TRAINING = {
 export const train = async (options: TrainOptions): Promise<Trained> => {
   const { set, config, folder, onProgress = () => {} } = options
   const labelWeights = learnableLabels(set)
-  const evaluated = measurableLabels(set, labelWeights)
+  const scored = withScoreSample(set, options.scoreSample, options.seed)
+  const evaluated = measurableLabels(scored, labelWeights)
   const plan = planOf(options)
   const opened = await openRun(folder, plan, () => firstWeights(options, plan))
   const { run } = opened
 
   const examples = {
     train: shareExamples(set.layout, config.labels, set.train),
-    validation: shareExamples(set.layout, config.labels, set.validation),
+    validation: shareExamples(set.layout, config.labels, scored.validation),
   }
   const stepsPerEpoch = Math.ceil(plan.count / plan.settings.batchSize)
   const unlearnable = labelWeights.unlearnable.map((c) => set.labels[c]!.name)
