@@ -10,10 +10,14 @@ export const STRATEGIES: Readonly<Record<string, StrategyOptions>> = {
   miam: { name: 'miam' },
   'miam λ=3': { name: 'miam', lambdaScore: 3, lambdaSpeed: 3 },
   'beta-hypercube': { name: 'beta-hypercube' },
-  'dropout 0.1': { name: 'dropout', rate: 0.1 },
-  'dropout 0.3': { name: 'dropout', rate: 0.3 },
   'dropout 0.5': { name: 'dropout', rate: 0.5 },
   opm: { name: 'opm' },
+}
+
+/** What dropout is tuned among, besides 0.5. */
+export const RATES: Readonly<Record<string, StrategyOptions>> = {
+  'dropout 0.1': { name: 'dropout', rate: 0.1 },
+  'dropout 0.3': { name: 'dropout', rate: 0.3 },
 }
 
 export const KAPPAS: Readonly<Record<string, StrategyOptions>> = {
@@ -23,38 +27,30 @@ export const KAPPAS: Readonly<Record<string, StrategyOptions>> = {
 
 const cell = (name: string, dials: Partial<Dials>): Cell => ({ name, dials: { ...MIDDLE, ...dials } })
 
-/** Not every combination of dials: dominance by redundancy, then each other dial alone, where dominance is to be seen. */
-export const MAP: readonly Cell[] = [
-  ...[
-    [4, 0],
-    [1, 0.5],
-    [4, 0.5],
-    [16, 0.5],
-    [1, 1],
-    [4, 1],
-    [16, 1],
-  ].map(([dominance, redundancy]) =>
-    cell(`dominance ${dominance}, redundancy ${redundancy}`, { dominance: dominance!, redundancy: redundancy! }),
-  ),
+/** Where the most is to be seen: dominance and redundancy, tokens, what is hard to learn, many modalities. */
+export const CORE: readonly Cell[] = [
+  cell('dominance 4, redundancy 0.5', {}),
+  cell('dominance 1, redundancy 1', { dominance: 1, redundancy: 1 }),
+  cell('dominance 4, redundancy 1', { redundancy: 1 }),
+  cell('dominance 16, redundancy 1', { dominance: 16, redundancy: 1 }),
   cell('tokens 1, 1, 1', { redundancy: 1, tokens: [1, 1] }),
-  cell('tokens 24, 7, 2', { redundancy: 1, tokens: [24, 2] }),
-  cell('tokens 2, 7, 24', { redundancy: 1, tokens: [2, 24] }),
   cell('tokens 20, 20, 20', { redundancy: 1, tokens: [20, 20] }),
   cell('weak coded, dominance 1, tokens 16', { redundancy: 1, dominance: 1, weakHalf: 'coded', tokens: [16, 16] }),
+  cell('5 modalities', { redundancy: 1, modalities: 5 }),
+]
+
+/** Between and beyond them. */
+export const REST: readonly Cell[] = [
+  cell('dominance 4, redundancy 0', { redundancy: 0 }),
+  cell('dominance 16, redundancy 0.5', { dominance: 16 }),
+  cell('dominance 1, redundancy 0.5', { dominance: 1 }),
+  cell('tokens 24, 7, 2', { redundancy: 1, tokens: [24, 2] }),
+  cell('tokens 2, 7, 24', { redundancy: 1, tokens: [2, 24] }),
   cell('weak coded, dominance 4', { redundancy: 1, weakHalf: 'coded' }),
   cell('400 observations', { redundancy: 1, train: 400 }),
   cell('2 modalities', { redundancy: 1, modalities: 2 }),
-  cell('5 modalities', { redundancy: 1, modalities: 5 }),
   cell('8 modalities', { redundancy: 1, modalities: 8, tokens: [4, 4] }),
 ]
-
-const KAPPA_CELLS = [
-  'dominance 4, redundancy 0.5',
-  'dominance 4, redundancy 1',
-  'dominance 16, redundancy 1',
-  'weak coded, dominance 4',
-]
-export const KAPPA_MAP: readonly Cell[] = MAP.filter(({ name }) => KAPPA_CELLS.includes(name))
 
 const HELD_OUT = 8
 const SEED_OF_DIALS = 2026

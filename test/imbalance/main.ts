@@ -9,24 +9,34 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { StrategyOptions } from '#cloud/masking/strategy.ts'
 import { assert } from '#shared/std/assert.ts'
-import { type Cell, heldOutCells, KAPPA_MAP, KAPPAS, MAP, STRATEGIES } from './cells.ts'
+import { type Cell, CORE, heldOutCells, KAPPAS, RATES, REST, STRATEGIES } from './cells.ts'
 import { type Dials, MIDDLE } from './dials.ts'
 import { type MeasuredLine, TUNED, withTunedDropout } from './lines.ts'
 import { differencePictures, differenceTable, measurementsCsv, regretTable } from './page.ts'
 import { madeTrainingSet, runOnce, writeFolder } from './runs.ts'
 
-const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--seeds 1,2,3,4,5] [--held-out]
-       node test/imbalance/main.ts report --in FILE --out FOLDER [--held-out]
+const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--part PART] [--seeds 1,2,3,4,5] [--cells TEXT]
+       node test/imbalance/main.ts report --in FILE --out FOLDER [--part held-out]
        node test/imbalance/main.ts data --out FOLDER [--dials JSON] [--seed N]
 
-  measure     the map, or with --held-out the cells for testing, whose seeds are 101,102,103
-  report      figures and measurements.csv in FOLDER, tables on standard output
-  --cells A   only cells whose name has this text
+  measure     the map: its parts core (eight telling cells), rest, and tuning (of dropout's rate and of κ); or the part
+              held-out, cells for testing with seeds of their own (101,102,103)
+  --cells     only cells whose name has this text
+  report      figures and a CSV of all runs in FOLDER, tables on standard output
   data        a made set as a folder with dataset.json
   --dials     what differs from ${JSON.stringify(MIDDLE)}
 `
 
 type Task = { readonly cell: Cell; readonly strategies: Readonly<Record<string, StrategyOptions>> }
+
+const tasksOf = (cells: readonly Cell[], strategies: Task['strategies']) => cells.map((cell) => ({ cell, strategies }))
+
+const PARTS: Readonly<Record<string, readonly Task[]>> = {
+  core: tasksOf(CORE, STRATEGIES),
+  rest: tasksOf(REST, STRATEGIES),
+  tuning: [...tasksOf(CORE, RATES), ...tasksOf(CORE, KAPPAS)],
+  'held-out': tasksOf(heldOutCells(), STRATEGIES),
+}
 
 const readLines = async (file: string): Promise<readonly MeasuredLine[]> => {
   const text = await readFile(file, 'utf8').catch(() => '') // the first call makes it
@@ -86,7 +96,7 @@ const run = async (): Promise<void> => {
       seed: { type: 'string', default: '1' },
       dials: { type: 'string', default: '{}' },
       cells: { type: 'string', default: '' },
-      'held-out': { type: 'boolean', default: false },
+      part: { type: 'string' },
     },
   })
   const [what] = positionals
@@ -100,21 +110,17 @@ const run = async (): Promise<void> => {
     await writeFolder(resolve(values.out), dials, Number(values.seed))
     return
   }
-  const isHeldOut = values['held-out']
+  const isHeldOut = values.part === 'held-out'
   if (what === 'report') {
-    const cells = (isHeldOut ? heldOutCells() : MAP).map(({ name }) => name)
     assert(values.in !== undefined, 'a report is of a file: --in FILE')
+    const cells = (isHeldOut ? heldOutCells() : [...CORE, ...REST]).map(({ name }) => name)
     await report(resolve(values.in), resolve(values.out), cells, isHeldOut ? 'held-out' : 'map')
     return
   }
   const seeds = (values.seeds ?? (isHeldOut ? '101,102,103' : '1,2,3,4,5')).split(',').map(Number)
   assert(seeds.every(Number.isInteger), 'seeds are numbers', { seeds: values.seeds })
-  const tasks: readonly Task[] = isHeldOut
-    ? heldOutCells().map((cell) => ({ cell, strategies: STRATEGIES }))
-    : [
-        ...MAP.map((cell) => ({ cell, strategies: STRATEGIES })),
-        ...KAPPA_MAP.map((cell) => ({ cell, strategies: KAPPAS })),
-      ]
+  const tasks = values.part === undefined ? [...PARTS.core!, ...PARTS.rest!, ...PARTS.tuning!] : PARTS[values.part]
+  assert(tasks !== undefined, 'there is such a part', { part: values.part, parts: Object.keys(PARTS) })
   const chosen = tasks.filter(({ cell }) => cell.name.includes(values.cells))
   await measure(resolve(values.out), chosen, seeds)
 }
