@@ -1,18 +1,20 @@
 /**
  * Epochs of training with 10,000 observations on two threads: what steps take beside the runs of the graph that they
- * consist of, and what the scores at the end of an epoch take beside its steps. Sides alternate; ratios are medians over
+ * consist of, and what the scores at the end of an epoch take beside its steps: those of all 2,000 observations of the
+ * validation part (a sixth of all), and of a sample of 400. Sides alternate; ratios are medians over
  * rounds, and above 1 when the side that a row is named after is faster.
  */
 import { cpus, loadavg } from 'node:os'
 import { defaultModelConfig, type ModelConfig } from '#cloud/model/config.ts'
 import { placesOf } from '#cloud/model/inference-batches.ts'
-import type { MemorySet } from '#cloud/model/training-set.ts'
+import type { MemorySet, TrainingSet } from '#cloud/model/training-set.ts'
 import { type Crew, openCrew } from '#cloud/training/crew.ts'
 import { averagedWeights } from '#cloud/training/optimizer.ts'
 import { firstWeights, learnableLabels, measurableLabels, planOf } from '#cloud/training/plan.ts'
 import { type Run, type RunPlan, startEpoch, startRun } from '#cloud/training/run.ts'
+import { withScoreSample } from '#cloud/training/score-sample.ts'
 import { scoreModalities } from '#cloud/training/scores.ts'
-import { featuresAt, type SharedExamples, shareExamples } from '#cloud/training/shared-examples.ts'
+import { featuresAt, labelsAt, type SharedExamples, shareExamples } from '#cloud/training/shared-examples.ts'
 import { deal } from '#cloud/training/split.ts'
 import { type GradientSource, takeStep } from '#cloud/training/steps.ts'
 import { DEFAULT_TRAINING } from '#cloud/training/train.ts'
@@ -32,12 +34,19 @@ const SHAPES: readonly Shape[] = [
   { name: '60 tokens', tokens: [20, 16, 12, 8, 4], labels: 100 },
 ]
 
-type Size = { readonly train: number; readonly validation: number; readonly rounds: number; readonly steps: number }
+type Size = {
+  readonly train: number
+  readonly validation: number
+  /** Of the validation part, as with `--score-sample`. */
+  readonly sample: number
+  readonly rounds: number
+  readonly steps: number
+}
 
 const sizeOf = (small: boolean): Size =>
   small
-    ? { train: 1_000, validation: 200, rounds: 3, steps: 7 }
-    : { train: 10_000, validation: 2_000, rounds: 7, steps: 79 }
+    ? { train: 1_000, validation: 200, sample: 40, rounds: 3, steps: 8 }
+    : { train: 10_000, validation: 2_000, sample: 400, rounds: 7, steps: 79 }
 
 type Times = { readonly wallMs: number; readonly cpuMs: number }
 
@@ -98,8 +107,22 @@ type Driven = {
   readonly score: () => Promise<void>
 }
 
+const exampleSet = (shape: Shape, { train, validation }: Size, seed: number): MemorySet => {
+  const modalities = shape.tokens.map((tokens, m) => ({ name: `m${m}`, tokens, noise: 1 }))
+  return exampleTrainingSet({ modalities, labels: shape.labels, train, validation, seed })
+}
+
+/** `set`: whose validation part is scored. */
+const openWorld = (set: TrainingSet, config: ModelConfig) => {
+  const train = shareExamples(set.layout, config.labels, set.train)
+  const validation = shareExamples(set.layout, config.labels, set.validation)
+  const labelWeights = learnableLabels(set)
+  const crew = openCrew({ config, layout: set.layout, train, validation, labelWeights, workers: WORKERS })
+  return { set, config, crew, train, validation, [Symbol.asyncDispose]: () => crew[Symbol.asyncDispose]() }
+}
+
 type World = {
-  readonly set: MemorySet
+  readonly set: TrainingSet
   readonly config: ModelConfig
   readonly crew: Crew
   readonly train: SharedExamples
@@ -143,9 +166,7 @@ const openPureSteps = ({ set, config, train }: World, seed: number) => {
     const places = masks.map((mask) => placesOf(config, layout, mask))
     return deal(places, WORKERS).map((share) => ({
       rows: share.map((i) => ({ features: featuresAt(train, layout, rows[i]!), hidden: masks[i]! })),
-      labels: Float32Array.from(
-        share.flatMap((i) => [...set.train.labels.subarray(rows[i]! * config.labels, (rows[i]! + 1) * config.labels)]),
-      ),
+      labels: Float32Array.from(share.flatMap((i) => [...labelsAt(train, config.labels, rows[i]!)])),
     }))
   }
   return {
@@ -171,28 +192,27 @@ const recording = (crew: Crew, batches: Batch[]): GradientSource => ({
 })
 
 const measureShape = async (shape: Shape, size: Size, seed: number): Promise<readonly EpochRow[]> => {
-  const { train, validation, rounds, steps } = size
-  const modalities = shape.tokens.map((tokens, m) => ({ name: `m${m}`, tokens, noise: 1 }))
-  const set = exampleTrainingSet({ modalities, labels: shape.labels, train, validation, seed })
+  const { train, validation, sample, rounds, steps } = size
+  const set = exampleSet(shape, size, seed)
   const config = defaultModelConfig(shape.labels)
-  const examples = {
-    train: shareExamples(set.layout, config.labels, set.train),
-    validation: shareExamples(set.layout, config.labels, set.validation),
-  }
-  await using crew = openCrew({
-    ...{ config, layout: set.layout, ...examples, labelWeights: learnableLabels(set), workers: WORKERS },
-  })
-  const world: World = { set, config, crew, ...examples }
+  await using world = openWorld(set, config)
+  await using sampled = openWorld(withScoreSample(set, sample, seed), config)
   await using pure = openPureSteps(world, seed)
+  const { crew } = world
   const uniform = drive(world, 'uniform', seed)
   const miam = drive(world, 'miam', seed)
+  const onSample = drive(sampled, 'miam', seed)
   const warm: Batch[] = []
   await miam.steps(2, recording(crew, warm))
   await pure.pack(warm)
   await pure.run(2)
   await miam.score()
+  await onSample.score()
 
-  const times = { uniform: [] as Times[], runs: [] as Times[], miam: [] as Times[], scores: [] as Times[] }
+  const times = {
+    ...{ uniform: [] as Times[], runs: [] as Times[], miam: [] as Times[] },
+    ...{ scores: [] as Times[], sampled: [] as Times[] },
+  }
   for (let round = 0; round < rounds; round++) {
     const batches: Batch[] = []
     times.uniform.push(await timed(() => uniform.steps(steps, recording(crew, batches))))
@@ -200,20 +220,32 @@ const measureShape = async (shape: Shape, size: Size, seed: number): Promise<rea
     times.runs.push(await timed(() => pure.run(steps)))
     times.miam.push(await timed(() => miam.steps(steps)))
     times.scores.push(await timed(miam.score))
+    times.sampled.push(await timed(onSample.score))
   }
   const facts = {
-    ...{ seed, rounds, steps, train, validation, batch: DEFAULT_TRAINING.batchSize, workers: WORKERS },
+    ...{ seed, rounds, steps, train, validation, sample, batch: DEFAULT_TRAINING.batchSize, workers: WORKERS },
     ...{ shape: `D ${config.width}, L ${config.layers}, ${shape.name}, ${shape.labels} labels` },
   }
-  const withScores = (epochs: readonly Times[]) => epochs.map((epoch, round) => plus(epoch, times.scores[round]!))
-  const peer = 'the same epoch of Uniform without scores'
+  const withScores = (epochs: readonly Times[], scores: readonly Times[]) =>
+    epochs.map((epoch, round) => plus(epoch, scores[round]!))
+  const peer = 'the steps of Uniform alone'
   return [
     {
       ...{ name: `steps, ${shape.name}`, peer: 'runs of the graph with feeds packed before' },
       ...{ ours: times.uniform, against: times.runs },
     },
-    { name: `epoch and scores, ${shape.name}`, peer, ours: withScores(times.uniform), against: times.uniform },
-    { name: `epoch of MIAM and scores, ${shape.name}`, peer, ours: withScores(times.miam), against: times.uniform },
+    {
+      ...{ name: `steps and scores on ${validation}, ${shape.name}`, peer },
+      ...{ ours: withScores(times.uniform, times.scores), against: times.uniform },
+    },
+    {
+      ...{ name: `steps and scores on ${sample}, ${shape.name}`, peer },
+      ...{ ours: withScores(times.uniform, times.sampled), against: times.uniform },
+    },
+    {
+      ...{ name: `steps of MIAM and scores on ${sample}, ${shape.name}`, peer },
+      ...{ ours: withScores(times.miam, times.sampled), against: times.uniform },
+    },
   ].map((sides) => rowOf(sides, facts))
 }
 
