@@ -170,9 +170,10 @@ export const RECIPE_OPTIONS = {
 export type RecipeValues = z.output<z.ZodObject<typeof RECIPE_OPTIONS>>
 
 export const PRECISION_HELP = `\
-  --precision KIND     of the exported model: float32 (default); fp16, weights stored in half the bytes; int8, a third of
-                       them, and faster from width 128 on; auto, the smallest that holds. One that loses more than 0.2
-                       score points on any subset is not taken: the export says where, and stays float32`
+  --precision KIND     of the exported model: float32 (default); fp16: weights stored in half the
+                       bytes; int8: in a third, and faster from width 128 on; auto: the smallest
+                       that holds. One that loses more than 0.2 score points on any subset is not
+                       taken: the export says where, and the model stays float32`
 
 /** What masks, model and optimizer have, whatever is learned. */
 export const COURSE_HELP = `
