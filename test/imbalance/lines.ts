@@ -52,11 +52,7 @@ export const withInterval = (values: readonly number[]): Difference => {
 }
 
 /** By cell, the seeds that every one of these strategies has. */
-export const seedsOf = (
-  lines: readonly MeasuredLine[],
-  cell: string,
-  strategies: readonly string[],
-): readonly number[] => {
+const seedsOf = (lines: readonly MeasuredLine[], cell: string, strategies: readonly string[]): readonly number[] => {
   const own = lines.filter((line) => line.cell === cell)
   return [...new Set(own.map(({ seed }) => seed))].filter((seed) =>
     strategies.every((strategy) => own.some((line) => line.seed === seed && line.strategy === strategy)),
@@ -75,42 +71,20 @@ const scoreOf = (
   return measured(line.test, measure)
 }
 
-/** `one` minus `other`, paired by seed, in a cell. */
+/** `one` minus `other`, paired by seed, as the mean over some cells; null without a seed that all of them have for both. */
 export const differenceIn = (
-  lines: readonly MeasuredLine[],
-  cell: string,
-  [one, other]: readonly [string, string],
-  measure: Measure,
-): Difference =>
-  withInterval(
-    seedsOf(lines, cell, [one, other]).map(
-      (seed) =>
-        scoreOf(lines, { cell, strategy: one, seed }, measure) -
-        scoreOf(lines, { cell, strategy: other, seed }, measure),
-    ),
-  )
-
-/** The same of the mean over cells, where all have the same seeds. */
-export const meanDifference = (
   lines: readonly MeasuredLine[],
   cells: readonly string[],
   [one, other]: readonly [string, string],
   measure: Measure,
-): Difference => {
-  const shared = cells
+): Difference | null => {
+  const seeds = cells
     .map((cell) => seedsOf(lines, cell, [one, other]))
     .reduce((a, b) => a.filter((seed) => b.includes(seed)))
-  return withInterval(
-    shared.map((seed) =>
-      mean(
-        cells.map(
-          (cell) =>
-            scoreOf(lines, { cell, strategy: one, seed }, measure) -
-            scoreOf(lines, { cell, strategy: other, seed }, measure),
-        ),
-      ),
-    ),
-  )
+  if (seeds.length === 0) return null
+  const of = (cell: string, seed: number): number =>
+    scoreOf(lines, { cell, strategy: one, seed }, measure) - scoreOf(lines, { cell, strategy: other, seed }, measure)
+  return withInterval(seeds.map((seed) => mean(cells.map((cell) => of(cell, seed)))))
 }
 
 /** Mean over the seeds of a cell. */

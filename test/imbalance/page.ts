@@ -8,7 +8,6 @@ import {
   MEASURES,
   type Measure,
   type MeasuredLine,
-  meanDifference,
   meanScore,
   measured,
 } from './lines.ts'
@@ -22,8 +21,11 @@ const ruled = (head: readonly string[]): readonly string[] => [
 ]
 
 /** An interval that excludes 0 is marked. */
-const told = ({ value, low, high }: Difference): string =>
-  `${signed(value)}${low > 0 ? ' ▲' : high < 0 ? ' ▼' : ''} (${signed(low)} to ${signed(high)})`
+const told = (difference: Difference | null): string => {
+  if (difference === null) return ''
+  const { value, low, high } = difference
+  return `${signed(value)}${low > 0 ? ' ▲' : high < 0 ? ' ▼' : ''} (${signed(low)} to ${signed(high)})`
+}
 
 /** Cells as rows, `one` minus each of the others as columns. */
 export const differenceTable = (
@@ -36,12 +38,9 @@ export const differenceTable = (
   [
     ...ruled([`${one}, ${measure}`, ...others.map((other) => `minus ${other}`)]),
     ...cells.map((cell) =>
-      row([cell, ...others.map((other) => told(differenceIn(lines, cell, [one, other], measure)))]),
+      row([cell, ...others.map((other) => told(differenceIn(lines, [cell], [one, other], measure)))]),
     ),
-    row([
-      '**mean of the cells**',
-      ...others.map((other) => `**${told(meanDifference(lines, cells, [one, other], measure))}**`),
-    ]),
+    row(['**mean of the cells**', ...others.map((other) => told(differenceIn(lines, cells, [one, other], measure)))]),
   ].join('\n')
 
 /** How far each strategy's average lies below the best of them, by cell. `chosen`: the strategy that a rule takes in a cell. */
@@ -77,13 +76,17 @@ export const differencePictures = (
   others: readonly string[],
   measure: Measure,
 ): readonly { readonly name: string; readonly svg: string }[] => {
-  const charts = others.map((other) => ({
-    other,
-    rows: [
-      ...cells.map((cell) => ({ name: cell, ...differenceIn(lines, cell, [one, other], measure) })),
-      { name: 'mean of the cells', isSum: true, ...meanDifference(lines, cells, [one, other], measure) },
-    ],
-  }))
+  const charts = others.map((other) => {
+    const rows = [
+      ...cells.map((cell) => ({ name: cell, of: [cell] })),
+      { name: 'mean of the cells', of: cells, isSum: true },
+    ]
+    const shown = rows.flatMap(({ of, ...row }) => {
+      const difference = differenceIn(lines, of, [one, other], measure)
+      return difference === null ? [] : [{ ...row, ...difference }]
+    })
+    return { other, rows: shown }
+  })
   const ends = extent([0, ...charts.flatMap(({ rows }) => rows.flatMap(({ low, high }) => [low, high]))])
   return charts.map(({ other, rows }, series) => ({
     name: `${one}-minus-${other}`.replaceAll(/[^\w-]+/g, '-'),
