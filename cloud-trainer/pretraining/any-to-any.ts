@@ -16,7 +16,7 @@ export type AnyToAny = {
 }
 
 /** Mean squared errors of numbers scaled to deviation 1 in the training part. */
-export type AnyToAnyEntry = {
+type AnyToAnyEntry = {
   /** Visible: names of modalities joined by `+`. */
   readonly from: string
   readonly group: Subset['group']

@@ -4,7 +4,7 @@ import type { TargetScale } from '../model/reconstruction-batch.ts'
 import type { TokenRows } from '../model/token-rows.ts'
 import { type Products, ridge, sumProducts } from './ridge.ts'
 
-export type LinearError = {
+type LinearError = {
   /** Mean squared error of scaled numbers, averaged as the model's is. */
   readonly error: number
   readonly penalty: number
