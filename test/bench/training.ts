@@ -21,6 +21,8 @@ const FEATURES = 16
 const HIDDEN_SHARES = [0, 0.5, 0.75]
 
 type Plan = {
+  /** Begins the names of its rows. */
+  readonly name: string
   readonly config: ModelConfig
   readonly slots: number
   readonly batch: number
@@ -28,20 +30,32 @@ type Plan = {
   readonly steps: number
 }
 
-const planOf = (small: boolean): Plan => {
-  const [width, layers, slots, batch] = small ? [64, 2, 30, 32] : [128, 4, 50, 128]
-  const config: ModelConfig = {
-    width,
-    layers,
-    heads: 4,
-    feedForward: 4 * width,
-    activation: 'gelu',
-    mode: 'drop',
-    frequencies: 1,
-    frequencySigma: 0.1,
-    labels: 20,
-  }
-  return { config, slots, batch, rounds: 7, steps: small ? 10 : 3 }
+const configOf = (sizes: Pick<ModelConfig, 'width' | 'layers' | 'heads' | 'feedForward' | 'labels'>): ModelConfig => ({
+  ...sizes,
+  activation: 'gelu',
+  mode: 'drop',
+  frequencies: 1,
+  frequencySigma: 0.1,
+})
+
+/** Seconds in all. */
+const SMALL: Plan = {
+  name: '',
+  config: configOf({ width: 64, layers: 2, heads: 4, feedForward: 256, labels: 20 }),
+  ...{ slots: 30, batch: 32, rounds: 7, steps: 10 },
+}
+
+const USUAL: Plan = {
+  name: '',
+  config: configOf({ width: 128, layers: 4, heads: 4, feedForward: 512, labels: 20 }),
+  ...{ slots: 50, batch: 128, rounds: 7, steps: 3 },
+}
+
+/** The sizes of the paper's model on GeoPlant, in a batch that PyTorch has room for. */
+const LONG: Plan = {
+  name: 'width 192, 350 tokens: ',
+  config: configOf({ width: 192, layers: 3, heads: 8, feedForward: 256, labels: 1783 }),
+  ...{ slots: 350, batch: 16, rounds: 7, steps: 2 },
 }
 
 /** One modality of linear tokens; those of a group, which share a linear, stand together. */
@@ -239,7 +253,7 @@ const percent = (share: number): string => `${share * 100} % hidden`
 const rowsOf = (plan: Plan, measured: readonly Measured[], peer: string | null): readonly TrainingRow[] =>
   measured.flatMap(({ ours, peer: theirs }, i) => {
     const hiddenShare = HIDDEN_SHARES[i]!
-    const name = `step, ${percent(hiddenShare)}`
+    const name = `${plan.name}step, ${percent(hiddenShare)}`
     const againstPeer: TrainingRow =
       peer === null
         ? {
@@ -288,15 +302,11 @@ const openPeer = async (folder: string, problem: Problem): Promise<Peer | null> 
   return startPeer(python, [script, folder, `${THREADS}`], THREADS)
 }
 
-export const runTrainingBench = async (options: {
-  readonly small: boolean
-  readonly seed: number
-}): Promise<readonly TrainingRow[]> => {
-  const plan = planOf(options.small)
+const runPlan = async (plan: Plan, seed: number): Promise<readonly TrainingRow[]> => {
   const layout = layoutOf(plan)
   const table = parameterTable(plan.config, layout)
-  const weights = initialWeights(table, plan.config, layout, randomStream(options.seed, 'init'))
-  const problem: Problem = { plan, layout, weights, batches: batchesOf(plan, layout, options.seed) }
+  const weights = initialWeights(table, plan.config, layout, randomStream(seed, 'init'))
+  const problem: Problem = { plan, layout, weights, batches: batchesOf(plan, layout, seed) }
   const folder = await mkdtemp(join(tmpdir(), 'understory-bench-'))
   const load = loadavg()[0]!
   const { bytes, gradientOutputs } = buildTrainingGraph(plan.config, layout)
@@ -307,17 +317,17 @@ export const runTrainingBench = async (options: {
       ...weightFeeds(table, weights),
       ...packTrainingBatch(plan.config, layout, batch),
     }))
-    const { width, layers } = plan.config
-    const shape = `D ${width}, L ${layers}, S ${plan.slots}, B ${plan.batch}, ${table.total} parameters`
+    const { width, layers, heads, feedForward } = plan.config
+    const shape = `D ${width}, L ${layers}, H ${heads}, M ${feedForward}, S ${plan.slots}, B ${plan.batch}, ${table.total} parameters`
     const machine = `${cpus().length} × ${cpus()[0]!.model}, load ${load.toFixed(2)}, ${THREADS} threads`
     const versions = `Node ${process.versions.node}, ONNX Runtime ${runtimeVersion()}`
     const peerVersion = peer && `PyTorch ${peer.greeting.torch} on ${[peer.greeting.blas].flat().join(', ')}`
-    process.stderr.write(`training: ${shape}; seed ${options.seed}; ${plan.rounds} rounds of ${plan.steps} steps\n`)
+    process.stderr.write(`training: ${shape}; seed ${seed}; ${plan.rounds} rounds of ${plan.steps} steps\n`)
     process.stderr.write(`${machine}; ${versions}; peer: ${peerVersion ?? 'absent'}\n`)
     const measured = await measure(plan, ourSide(session, feeds, ['loss', ...gradientOutputs]), peer && peerSide(peer))
     const facts = {
       shape,
-      seed: options.seed,
+      seed,
       rounds: plan.rounds,
       steps: plan.steps,
       threads: THREADS,
@@ -332,4 +342,13 @@ export const runTrainingBench = async (options: {
     await session.close()
     await rm(folder, { recursive: true })
   }
+}
+
+export const runTrainingBench = async (options: {
+  readonly small: boolean
+  readonly seed: number
+}): Promise<readonly TrainingRow[]> => {
+  const rows: TrainingRow[] = []
+  for (const plan of options.small ? [SMALL] : [USUAL, LONG]) rows.push(...(await runPlan(plan, options.seed)))
+  return rows
 }
