@@ -61,8 +61,8 @@ const TOLERANCE = { absolute: 1e-4, relative: 1e-4 }
  * Where float32 rounds otherwise by a unit, eight bits may round otherwise by one of 255 steps. How far that moves a logit
  * is measured (`movedByRounding`); this many times it is allowed, and never less than the floor.
  */
-const EIGHT_BIT_MARGIN = 4
-const EIGHT_BIT_FLOOR = 0.01
+const EIGHT_BIT_MARGIN = 8
+const EIGHT_BIT_FLOOR = 0.02
 
 const toleranceFor = (precision: Precision, { movedByRounding }: Verification): Manifest['tolerance'] =>
   precision === 'int8'
