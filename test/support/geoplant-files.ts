@@ -3,10 +3,13 @@
  * (series as columns) and `geoplant-cubes` (series as cubes). Every value follows from the survey, the variable and the
  * step, so that a test can say what must be read.
  */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import sharp from 'sharp'
 import { randomStream } from '#shared/std/random.ts'
 import { type StoredTensor, torchBytes } from './array-files.ts'
-import type { Files } from './data-folder.ts'
+import { type Files, writeFolder } from './data-folder.ts'
+import { describedData } from './datasets.ts'
 
 export const LANDSAT = ['red', 'green', 'blue', 'nir', 'swir1', 'swir2'] as const
 export const CLIMATE = ['pr', 'tas', 'tasmin', 'tasmax'] as const
@@ -54,6 +57,17 @@ export const geoPlantFiles = async (surveys: readonly Survey[]): Promise<Files> 
   ...cubes(surveys),
   ...Object.fromEntries((await Promise.all(surveys.filter(hasPatch).map(patches))).flat()),
 })
+
+/**
+ * Writes the files that `test/datasets/geoplant` describes, and the description, with every species that anything was
+ * seen of: 350 tokens, of which 100 are pictures' (250 kB a survey), and 1,783 labels when there are as many species.
+ */
+export const writeGeoPlantFolder = async (folder: string, surveys: readonly Survey[]): Promise<void> => {
+  const description: object = JSON.parse(await readFile(join(describedData('geoplant'), 'dataset.json'), 'utf8'))
+  const labels = { ...Reflect.get(description, 'labels'), atLeast: 1 }
+  await writeFolder(folder, { ...tables(surveys), 'dataset.json': JSON.stringify({ ...description, labels }) })
+  for (const survey of surveys.filter(hasPatch)) await writeFolder(folder, Object.fromEntries(await patches(survey)))
+}
 
 const csv = (rows: readonly (readonly unknown[])[]): string =>
   rows.map((row) => row.map((cell) => cell ?? '').join(',')).join('\n')
@@ -150,20 +164,29 @@ const cubes = (surveys: readonly Survey[]): Files => {
   )
 }
 
+const pictures = new Map<string, Promise<Buffer>>()
+
+/** Those of `tint` modulo 100 are the same. */
+const picture = (tint: number, channels: 1 | 3): Promise<Buffer> => {
+  const key = `${tint % 100}/${channels}`
+  const known = pictures.get(key)
+  if (known !== undefined) return known
+  const pixels = Uint8Array.from({ length: 128 * 128 * channels }, (_, i) => {
+    const [x, y] = [Math.floor(i / channels) % 128, Math.floor(i / channels / 128)]
+    return (x + 30 * (i % channels) + (tint % 100) + (y >> 1)) % 256
+  })
+  const made = sharp(pixels, { raw: { width: 128, height: 128, channels } })
+    .jpeg()
+    .toBuffer()
+  pictures.set(key, made)
+  return made
+}
+
 const patches = async (survey: Survey): Promise<readonly (readonly [string, Uint8Array])[]> => {
-  const picture = (channels: 1 | 3) => {
-    const pixels = Uint8Array.from({ length: 128 * 128 * channels }, (_, i) => {
-      const [x, y] = [Math.floor(i / channels) % 128, Math.floor(i / channels / 128)]
-      return (x + 30 * (i % channels) + (survey.id % 100) + (y >> 1)) % 256
-    })
-    return sharp(pixels, { raw: { width: 128, height: 128, channels } })
-      .jpeg()
-      .toBuffer()
-  }
   const digits = String(survey.id)
   const path = `${digits.slice(-2)}/${digits.slice(-4, -2)}/${digits}.jpeg`
   return [
-    [`patches_rgb/${path}`, await picture(3)],
-    [`patches_nir/${path}`, await picture(1)],
+    [`patches_rgb/${path}`, await picture(survey.id, 3)],
+    [`patches_nir/${path}`, await picture(survey.id, 1)],
   ]
 }
