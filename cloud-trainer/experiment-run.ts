@@ -31,7 +31,7 @@ import { type Recipe, trainingOf } from './recipe.ts'
 import { weightsFor } from './training/label-weights.ts'
 import type { EpochRecord } from './training/progress.ts'
 import { thisEngine } from './training/settings.ts'
-import { type Trained, train } from './training/train.ts'
+import { type Trained, type TrainOptions, train } from './training/train.ts'
 import { TrainingError } from './training/training-error.ts'
 
 /** Of the resamples: equal in all runs, so that they pair. */
@@ -69,7 +69,9 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   const isOracle = strategy.name === 'oracle'
   const recipe: Recipe = { ...shared, strategy: isOracle ? ORACLE_STRATEGY : strategy, seed, workers: 1 }
   const { signal, onProgress } = options
-  const work: Work = { set, part, recipe, folder: join(own, 'checkpoints'), signal, onProgress }
+  // An oracle is asked for nothing but its subset, which is all that it has.
+  const bestBy = isOracle ? 'all' : 'mean'
+  const work: Work = { set, part, recipe, bestBy, folder: join(own, 'checkpoints'), signal, onProgress }
   const models = isOracle ? await oneForEach(work, subsets) : [await oneForAll(work, subsets)]
   const { trained } = models.at(-1)!
   const seen = models.flatMap((model) => model.seen)
@@ -102,6 +104,7 @@ type Work = Pick<ExperimentRunOptions, 'signal' | 'onProgress'> & {
   /** That is measured. */
   readonly part: Part
   readonly recipe: Recipe
+  readonly bestBy: NonNullable<TrainOptions['bestBy']>
   /** Of the checkpoints. */
   readonly folder: string
 }
@@ -112,10 +115,11 @@ type Seen = { readonly subset: Subset; readonly validation: Answers; readonly me
 type Model = { readonly trained: Trained; readonly seen: readonly Seen[]; readonly measuringSeconds: number }
 
 const oneForAll = async (work: Work, subsets: readonly Subset[]): Promise<Model> => {
-  const { set, part, recipe, folder, signal, onProgress } = work
+  const { set, part, recipe, bestBy, folder, signal, onProgress } = work
   const trained = await train({
     ...trainingOf(recipe, { labels: set.labels.length, task: taskOf(set), folder }),
     set,
+    bestBy,
     signal,
     onProgress: (progress) => {
       if (progress.kind === 'epoch') onProgress({ epochs: progress.record.epoch })

@@ -126,12 +126,15 @@ test('an oracle has a model for each column, and columns can be chosen', async (
       { name: 'both', tokens: ['*'] },
     ]),
   )
-  const args = ['--strategies', 'none,oracle', '--seeds', '1', '--subsets', file, '--out', place]
+  const args = ['--strategies', 'none,oracle,oracle:select=best', '--seeds', '1', '--subsets', file, '--out', place]
   expect(await experiment(...args)).toBe(0)
   const { comparison, runs } = resultsIn(place)
   expect(comparison.columns.map(({ name }) => name)).toEqual(['rain gauge', 'both', 'average'])
   // For everything an oracle is the model that is never masked; for less it is another one.
   expect(runs[1]!.scores[1]!.value).toBe(runs[0]!.scores[1]!.value)
+  // Its best epoch is that of its own subset, whatever its model says of parts of it.
+  const { epochs, selectedEpoch } = runs[2]!
+  expect(epochs[selectedEpoch - 1]!.all).toBe(Math.max(...epochs.map(({ all }) => all)))
   expect(readdirSync(join(place, 'runs', 'oracle', 'seed-1', 'checkpoints'))).toEqual(['0', '1'])
 }, 60_000)
 

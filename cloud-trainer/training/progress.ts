@@ -13,7 +13,7 @@ export type EpochRecord = {
   readonly scores: readonly number[]
   /** The same with everything visible. In pre-training the explained variance of one modality by all others. */
   readonly all: number
-  /** (Σ s_m + all) / (M + 1), in pre-training Σ s_m / M: what the best epoch is chosen by. */
+  /** What the best epoch is chosen by: (Σ s_m + all) / (M + 1), or `all` if asked; in pre-training Σ s_m / M. */
   readonly selection: number
   /** What leaned the masks of this epoch; null for strategies that no score changes. */
   readonly masking: Imbalance | null

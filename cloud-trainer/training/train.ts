@@ -37,6 +37,8 @@ export type TrainOptions = {
   readonly scoreSample?: number
   /** Which epoch's averaged weights are returned. */
   readonly select: 'last' | 'best'
+  /** What makes an epoch the best: each modality alone and everything, on average (when absent), or everything alone. */
+  readonly bestBy?: 'mean' | 'all'
   /** Worker threads. Equal bits need an equal number. */
   readonly workers: number
   /** Of this run's checkpoints; made when missing. A compatible one is resumed. Null: none are kept. */
@@ -127,7 +129,10 @@ export const train = async (options: TrainOptions): Promise<Trained> => {
   const prepareEpoch = async (): Promise<void> => {
     if (isTaught && run.teacher !== null) await crew.teach(run.teacher, distillation.share)
   }
-  const measure = (weights: Float32Array) => scoreModalities(crew, weights, set, examples.validation, evaluated)
+  const measure = async (weights: Float32Array) => {
+    const scores = await scoreModalities(crew, weights, set, examples.validation, evaluated)
+    return options.bestBy === 'all' ? { ...scores, selection: scores.all } : scores
+  }
   await runEpochs(opened, {
     epochs: options.epochs,
     patience: options.patience,
