@@ -22,10 +22,7 @@ test.each<[string, Recipe['strategy']]>([
   ['--strategy constant --rate 0.4', { name: 'constant', rate: 0.4 }],
   ['--strategy dirichlet --alpha 0.5', { name: 'dirichlet', alpha: 0.5 }],
   ['--strategy dropout --rate 0.5', { name: 'dropout', rate: 0.5 }],
-  [
-    '--strategy leaning-dropout --rate 0.4 --lambda-score 2 --lambda-speed 0 --smoothing 0.5 --draws observation',
-    { name: 'leaning-dropout', rate: 0.4, lambdaScore: 2, lambdaSpeed: 0, smoothing: 0.5, draws: 'observation' },
-  ],
+  ['--strategy dropout --rate 0.4 --draws observation', { name: 'dropout', rate: 0.4, draws: 'observation' }],
   ['--strategy opm --rate 0.4 --lambda-opm 1', { name: 'opm', rate: 0.4, lambda: 1 }],
   ['--strategy none', { name: 'none' }],
 ])('"%s" is a strategy that can be opened, and is kept in a recipe', (line, expected) => {
@@ -37,7 +34,7 @@ test.each<[string, Recipe['strategy']]>([
 
 test.each([
   ['--strategy uniform --kappa 5', '--kappa is no parameter of "uniform", but of miam, beta-hypercube'],
-  ['--rate 0.5', '--rate is no parameter of "miam", but of constant, dropout, leaning-dropout, opm'],
+  ['--rate 0.5', '--rate is no parameter of "miam", but of constant, dropout, opm'],
   ['--strategy beta-hypercube --smoothing 0.5', '--smoothing is no parameter'],
   ['--strategy constant --draws observation', '--draws is no parameter of "constant", but of miam, '],
   ['--draws always', '--draws: '],

@@ -37,14 +37,6 @@ const strategySchema = z.discriminatedUnion('name', [
   z.object({ name: z.literal('constant'), rate }),
   z.object({ name: z.literal('dirichlet'), alpha: z.number().positive().exactOptional(), draws }),
   z.object({ name: z.literal('dropout'), rate, draws }),
-  z.object({
-    name: z.literal('leaning-dropout'),
-    rate,
-    lambdaScore: exponent,
-    lambdaSpeed: exponent,
-    smoothing,
-    draws,
-  }),
   z.object({ name: z.literal('opm'), rate, lambda: exponent, draws }),
   z.object({ name: z.literal('none') }),
   z.object({ name: z.literal('auto'), draws }),
@@ -118,13 +110,6 @@ const STRATEGY_PARAMETERS = {
   constant: { rate: 'rate' },
   dirichlet: { alpha: 'alpha', draws: 'draws' },
   dropout: { rate: 'rate', draws: 'draws' },
-  'leaning-dropout': {
-    rate: 'rate',
-    'lambda-score': 'lambdaScore',
-    'lambda-speed': 'lambdaSpeed',
-    smoothing: 'smoothing',
-    draws: 'draws',
-  },
   opm: { rate: 'rate', 'lambda-opm': 'lambda', draws: 'draws' },
   none: {},
   auto: { draws: 'draws' },
@@ -178,16 +163,15 @@ export const PRECISION_HELP = `\
 /** What masks, model and optimizer have, whatever is learned. */
 export const COURSE_HELP = `
   --strategy NAME      how inputs are hidden in training: miam (default), beta-hypercube, uniform-hypercube, uniform,
-                       constant, dirichlet, dropout, leaning-dropout, opm, none, or auto: one of them by a rule of thumb,
+                       constant, dirichlet, dropout, opm, none, or auto: one of them by a rule of thumb,
                        told and recorded with its reason
   --kappa N            of miam and beta-hypercube: how sharp the corners are (default 10)
   --corner-mass P      of the same: weight of "all visible" and of "all hidden", each (default 0.25, at most 0.5)
-  --lambda-score N     of miam and leaning-dropout: weight of the score imbalance (default 1)
-  --lambda-speed N     of the same: weight of the speed imbalance (default 1)
-  --smoothing A        of the same: share of the past in the scores they look at (default 0, at most 0.99)
+  --lambda-score N     of miam: weight of the score imbalance (default 1)
+  --lambda-speed N     of miam: weight of the speed imbalance (default 1)
+  --smoothing A        of miam: share of the past in the scores it looks at (default 0, at most 0.99)
   --rate P             of constant: probability that a token is hidden (default 0.75); of dropout: that a modality is
-                       (default 0.1); of opm: the same before scores, and what they scale after (default 0.5); of
-                       leaning-dropout: that a balanced modality is (default 0.5)
+                       (default 0.1); of opm: the same before scores, and what they scale after (default 0.5)
   --alpha A            of dirichlet (default 1)
   --lambda-opm N       of opm: how far the rate rises for a strong modality, to rate · (1 + N) (default 0.5)
   --draws WHOSE        of all that draw: one set of probabilities for each batch (default) or for each observation

@@ -32,7 +32,6 @@ const DEFAULTS = {
   smoothing: 0,
   constantRate: 0.75,
   dropoutRate: 0.1,
-  leaningRate: 0.5,
   alpha: 1,
   opm: { rate: 0.5, lambda: 0.5 },
 }
@@ -79,8 +78,6 @@ export const lawOf = (options: StrategyOptions, tokens: readonly number[]): Law 
       assertProbability(rate)
       return fixed({ name, rate }, (random) => wholly(everywhere(rate), random))
     }
-    case 'leaning-dropout':
-      return leaningDropout(options, tokens.length)
     case 'opm':
       return opm(options, everywhere)
     case 'none':
@@ -120,38 +117,19 @@ const betaHypercube = (options: OptionsOf<'beta-hypercube'>, tokens: readonly nu
 const miam = (options: OptionsOf<'miam'>, tokens: readonly number[]): Law => {
   const hypercube = hypercubeOf(options, tokens)
   const { kappa, cornerMass } = hypercube
-  const { lambdaScore, lambdaSpeed, smoothing } = leaningOf(options)
+  const {
+    lambdaScore = DEFAULTS.lambdaScore,
+    lambdaSpeed = DEFAULTS.lambdaSpeed,
+    smoothing = DEFAULTS.smoothing,
+  } = options
+  assert(lambdaScore >= 0 && lambdaSpeed >= 0, 'the lambdas are not negative', { lambdaScore, lambdaSpeed })
+  assert(smoothing >= 0 && smoothing < 1, 'smoothing is at least 0 and below 1', { smoothing })
   return {
     parameters: { name: options.name, kappa, lambdaScore, lambdaSpeed, cornerMass, smoothing },
     smoothing,
     after: (history) => {
       const imbalance = imbalanceOf(history, { lambdaScore, lambdaSpeed }, tokens.length)
       return { imbalance, draw: ({ uniform }) => drawHypercube(imbalance.lnW, hypercube, uniform) }
-    },
-  }
-}
-
-const leaningOf = ({
-  lambdaScore = DEFAULTS.lambdaScore,
-  lambdaSpeed = DEFAULTS.lambdaSpeed,
-  smoothing = DEFAULTS.smoothing,
-}: Pick<OptionsOf<'miam'>, 'lambdaScore' | 'lambdaSpeed' | 'smoothing'>) => {
-  assert(lambdaScore >= 0 && lambdaSpeed >= 0, 'the lambdas are not negative', { lambdaScore, lambdaSpeed })
-  assert(smoothing >= 0 && smoothing < 1, 'smoothing is at least 0 and below 1', { smoothing })
-  return { lambdaScore, lambdaSpeed, smoothing }
-}
-
-const leaningDropout = (options: OptionsOf<'leaning-dropout'>, modalities: number): Law => {
-  const { name, rate = DEFAULTS.leaningRate } = options
-  const { lambdaScore, lambdaSpeed, smoothing } = leaningOf(options)
-  assertProbability(rate)
-  return {
-    parameters: { name, rate, lambdaScore, lambdaSpeed, smoothing },
-    smoothing,
-    after: (history) => {
-      const imbalance = imbalanceOf(history, { lambdaScore, lambdaSpeed }, modalities)
-      const rates = imbalance.lnW.map((lnW) => rate / (rate + (1 - rate) * Math.exp(-lnW)))
-      return { imbalance, draw: (random) => wholly(rates, random) }
     },
   }
 }

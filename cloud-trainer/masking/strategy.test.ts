@@ -28,13 +28,6 @@ test('every parameter is written out, defaults too', () => {
   expect(written({ name: 'constant' })).toEqual({ name: 'constant', rate: 0.75 })
   expect(written({ name: 'dirichlet' })).toEqual({ name: 'dirichlet', alpha: 1 })
   expect(written({ name: 'dropout' })).toEqual({ name: 'dropout', rate: 0.1 })
-  expect(written({ name: 'leaning-dropout' })).toEqual({
-    name: 'leaning-dropout',
-    rate: 0.5,
-    lambdaScore: 1,
-    lambdaSpeed: 1,
-    smoothing: 0,
-  })
   expect(written({ name: 'opm' })).toEqual({ name: 'opm', rate: 0.5, lambda: 0.5 })
   expect(written({ name: 'none' })).toEqual({ name: 'none' })
 })
@@ -166,38 +159,6 @@ test('λ = 0 is the Beta hypercube, whatever the scores; κ and the corner mass 
   )
 })
 
-test('leaning dropout hides whole modalities, at odds of rate / (1 − rate) · w', () => {
-  const rate = 0.4
-  const strategy = openStrategy({ name: 'leaning-dropout', rate, lambdaScore: 2, lambdaSpeed: 0 }, TOKENS)
-  const random = randomStream(7, 'leaning')
-  const expectRates = (rates: readonly number[]) => {
-    const drawn = range(DRAWS).map(() => strategy.draw(random))
-    expect(new Set(drawn.flat())).toEqual(new Set([0, 1]))
-    for (const [m, expected] of rates.entries()) {
-      expectShare(
-        drawn.map((p) => p[m] === 1),
-        expected,
-      )
-    }
-    expectShare(
-      drawn.map((p) => p[0] === 1 && p[2] === 1),
-      rates[0]! * rates[2]!,
-    )
-  }
-  expectRates([rate, rate, rate])
-  // Geometric mean 0.6: w = (0.9 / 0.6)², 1, (0.4 / 0.6)².
-  strategy.scored([0.9, 0.6, 0.4])
-  expect(strategy.imbalance()!.lnW.map((ln) => Math.exp(ln).toFixed(6))).toEqual(['2.250000', '1.000000', '0.444444'])
-  expectRates([0.6, 0.4, 8 / 35])
-  const always = openStrategy({ name: 'leaning-dropout', rate: 1 }, TOKENS)
-  const never = openStrategy({ name: 'leaning-dropout', rate: 0 }, TOKENS)
-  for (const certain of [always, never]) certain.scored([0.9, 0.6, 0.4])
-  expect([always.draw(random), never.draw(random)]).toEqual([
-    [1, 1, 1],
-    [0, 0, 0],
-  ])
-})
-
 test('smoothing halves what one epoch changes', () => {
   const plain = openStrategy({ name: 'miam' }, TOKENS)
   const smooth = openStrategy({ name: 'miam', smoothing: 0.5 }, TOKENS)
@@ -242,7 +203,6 @@ test.each<StrategyOptions>([
   { name: 'beta-hypercube' },
   { name: 'dirichlet', alpha: 0.5 },
   { name: 'opm' },
-  { name: 'leaning-dropout', smoothing: 0.3 },
 ])('the state of $name, smoothing $smoothing, and of its stream continue with the same draws', (options) => {
   const whole = openStrategy(options, TOKENS)
   const random = randomStream(5, 'whole')
@@ -262,7 +222,7 @@ test.each<StrategyOptions>([
 test('parameters out of range are refused', () => {
   expect(() => openStrategy({ name: 'miam', kappa: 0 }, TOKENS)).toThrow('kappa')
   expect(() => openStrategy({ name: 'miam', lambdaScore: -1 }, TOKENS)).toThrow('lambdas')
-  for (const name of ['dropout', 'constant', 'opm', 'leaning-dropout'] as const) {
+  for (const name of ['dropout', 'constant', 'opm'] as const) {
     expect(() => openStrategy({ name, rate: 1.2 }, TOKENS)).toThrow('probability')
   }
   expect(() => openStrategy({ name: 'beta-hypercube', cornerMass: 0.6 }, TOKENS)).toThrow('corner mass')

@@ -41,14 +41,6 @@ type StrategyLaw =
   | { readonly name: 'dirichlet'; readonly alpha?: number }
   /** Modality dropout (Neverova et al. 2016): each modality is hidden as a whole, with probability `rate`. */
   | { readonly name: 'dropout'; readonly rate?: number }
-  /** Modality dropout leant like MIAM: the odds of hiding modality m are rate / (1 − rate) · w_m. */
-  | {
-      readonly name: 'leaning-dropout'
-      readonly rate?: number
-      readonly lambdaScore?: number
-      readonly lambdaSpeed?: number
-      readonly smoothing?: number
-    }
   /** Strong modalities are hidden as a whole (Wei et al. 2024): q_base is `rate`, λ_o `lambda`. */
   | { readonly name: 'opm'; readonly rate?: number; readonly lambda?: number }
   | { readonly name: 'none' }
@@ -64,7 +56,7 @@ export type MaskingStrategy = {
   readonly drawFor: (observations: number, random: Random) => readonly (readonly number[])[]
   /** To be told the scores s_m (fractions) after each epoch, before the next batch is drawn. */
   readonly scored: (scores: readonly number[]) => void
-  /** What leans the batches drawn now; null for strategies that don't lean by w. */
+  /** What leans the batches drawn now; null for every strategy but MIAM. */
   readonly imbalance: () => Imbalance | null
   /** All that it remembers, as plain data: `openStrategy` with it continues exactly. */
   readonly state: () => ScoreHistory
