@@ -127,7 +127,10 @@ export const train = async (options: TrainOptions): Promise<Trained> => {
   await using crew = openCrew({ config, layout: set.layout, ...examples, labelWeights, workers, isTaught })
   /** The soft targets of an epoch, before its first step here. */
   const prepareEpoch = async (): Promise<void> => {
-    if (isTaught && run.teacher !== null) await crew.teach(run.teacher, distillation.share)
+    if (!isTaught || run.teacher === null) return
+    const startedMs = performance.now()
+    await crew.teach(run.teacher, distillation.share)
+    run.epoch.seconds += (performance.now() - startedMs) / 1000
   }
   const measure = async (weights: Float32Array) => {
     const scores = await scoreModalities(crew, weights, set, examples.validation, evaluated)
