@@ -66,7 +66,8 @@ export const openTeam = <Data, Request, Answer>(
       const work = async ({ thread }: (typeof members)[number]): Promise<void> => {
         for (const task of queue) take(task, await thread.ask(ask(task)))
       }
-      await Promise.all(members.map(work))
+      // One task ahead, so that no thread waits while its answer is taken.
+      await Promise.all(members.flatMap((member) => [work(member), work(member)]))
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(members.map(({ thread }) => thread.close()))
