@@ -12,7 +12,6 @@ import { buildTrainingSet } from './dataset/build-set.ts'
 import { relabelling } from './dataset/example-source.ts'
 import type { RawSet } from './dataset/raw-set.ts'
 import type { Predictor, PredictorRequest } from './model/predictor.ts'
-import { inMemory } from './model/token-rows.ts'
 import type { MemorySet } from './model/training-set.ts'
 
 class BundleError extends Error {
@@ -46,9 +45,7 @@ export const openBundleModel = async (folder: string): Promise<BundleModel> => {
     predict: async (rows) => {
       const logits = new Float32Array(rows.length * count)
       for (let first = 0; first < rows.length; first += most) {
-        const batch = Array.from({ length: Math.min(most, rows.length - first) }, (_, i) =>
-          inMemory(rows.at(first + i)!),
-        )
+        const batch = Array.from({ length: Math.min(most, rows.length - first) }, (_, i) => rows.at(first + i)!)
         logits.set(await thread.ask(packInferenceBatch(layout, manifest.graph.mode, batch)), first * count)
       }
       return logits

@@ -12,8 +12,8 @@ export type NumberRows = {
   readonly at: (row: number, column: number) => number | undefined
 }
 
-/** Of one table's numbers. */
-const MEMORY_BYTES = 2 ** 26
+/** Of one table's numbers; a folder may have a dozen. */
+const MEMORY_BYTES = 2 ** 23
 const BLOCK_BYTES = 2 ** 16
 
 type Options = {

@@ -7,7 +7,7 @@ import type { TokenLayout } from '#shared/tokens/layout.ts'
 import type { ModelConfig } from './config.ts'
 import { placesOf, planInference, scatterRows } from './inference-batches.ts'
 import { buildInferenceGraph } from './inference-graph.ts'
-import { inMemory, type TokenRows } from './token-rows.ts'
+import type { TokenRows } from './token-rows.ts'
 
 export type Predictor = AsyncDisposable & {
   /**
@@ -55,7 +55,7 @@ export const openModelFile = (
         const feeds = packInferenceBatch(
           layout,
           config.mode,
-          batch.map((i) => inMemory(rows.at(i)!)),
+          batch.map((i) => rows.at(i)!),
         )
         const answer = await worker.ask(feeds, buffersOf(feeds))
         scatterRows(answer, batch, config.labels, logits)

@@ -7,7 +7,7 @@
  * kept as one byte a number and a table of the 256: a quarter of the size, and the same bits.
  */
 import { crc32 } from 'node:zlib'
-import { readAt } from '#shared/platform/read-at.ts'
+import { readInto } from '#shared/platform/read-at.ts'
 import { assert } from '#shared/std/assert.ts'
 import type { TokenSet } from '#shared/tokens/layout.ts'
 import { type LabelValues, lazyRows, type TokenRows } from './token-rows.ts'
@@ -128,11 +128,15 @@ class StoredRowsError extends Error {
   }
 }
 
-/** Without its checksum, which has held. */
+/** Of this thread, for one record at a time: a new one for each would be most of what there is to collect. */
+let record = Buffer.from(new ArrayBuffer(2 ** 12))
+
+/** Without its checksum, which has held; overwritten by the next call. */
 const checked = ({ descriptor, file }: StoredRows, row: number, position: number, length: number): Buffer => {
-  let bytes: Buffer
+  if (record.length < length) record = Buffer.from(new ArrayBuffer(length))
+  const bytes = record.subarray(0, length)
   try {
-    bytes = readAt(descriptor, length, position)
+    readInto(descriptor, bytes, position)
   } catch (cause) {
     throw new StoredRowsError(file, row, { cause })
   }
@@ -167,7 +171,7 @@ export const storedLabels = (stored: StoredRows, row: number): Float32Array =>
 export const storedFeatures = (stored: StoredRows, row: number): Float32Array => {
   const { format, total } = stored
   const place = placeOf(stored, row)
-  const missing = headOf(stored, place)
+  const missing = Uint8Array.from(headOf(stored, place).subarray(0, format.slots))
   const body = checked(stored, place, bodyPosition(format, total, place), bodyBytes(format))
   const features = new Float32Array(format.featureCount)
   let at = 0

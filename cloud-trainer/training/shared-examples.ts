@@ -71,13 +71,15 @@ export const labelsAt = (examples: SharedExamples, count: number, row: number): 
 export const everyLabel = (examples: SharedExamples): Float32Array =>
   examples.labels ?? allLabels(labelsOf(examples.stored))
 
-/** The example as it is seen through a subset ([slots], 1 = hidden). */
+/** The example, its features read when they are asked for, as it is seen through a subset ([slots], 1 = hidden). */
 export const rowThrough = (
   examples: SharedExamples,
   layout: TokenLayout,
   row: number,
   subset: Uint8Array,
 ): TokenSet => ({
-  features: featuresAt(examples, layout, row),
+  get features() {
+    return featuresAt(examples, layout, row)
+  },
   hidden: missingAt(examples, layout, row).map((value, slot) => value | subset[slot]!),
 })

@@ -37,7 +37,9 @@ const gradient = async (request: Extract<CrewRequest, { kind: 'gradient' }>): Pr
   const { rows, hidden, batch, draw } = request
   const sets = rows.map(
     (row, at): TokenSet => ({
-      features: featuresAt(data.train, layout, row),
+      get features() {
+        return featuresAt(data.train, layout, row)
+      },
       hidden: hidden.subarray(at * slots, (at + 1) * slots),
     }),
   )

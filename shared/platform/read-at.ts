@@ -7,11 +7,17 @@ import { readSync } from 'node:fs'
  */
 export const readAt = (descriptor: number, length: number, position: number): Buffer<ArrayBuffer> => {
   const bytes = Buffer.from(new ArrayBuffer(length)) // of its own, so that numbers in it are aligned
+  readInto(descriptor, bytes, position)
+  return bytes
+}
+
+/** The same, as many bytes as there is room for. */
+export const readInto = (descriptor: number, bytes: Uint8Array, position: number): void => {
+  const { length } = bytes
   let filled = 0
   while (filled < length) {
     const read = readSync(descriptor, bytes, filled, length - filled, position + filled)
     if (read === 0) throw new Error(`the file ends at ${position + filled}, before ${position + length}`)
     filled += read
   }
-  return bytes
 }

@@ -34,17 +34,14 @@ const groupStarts = (layout: TokenLayout): Int32Array => {
   return starts
 }
 
+/** Takes the features of each row once, one row after another: rows that read them when asked are not all in memory. */
 export const packTokens = (layout: TokenLayout, rows: readonly TokenSet[]): PackedTokens => {
   const { blocks, slots } = layout
   const firstGroup = groupStarts(layout)
   const counts = new Int32Array(firstGroup[blocks.length]!)
   const starts = new Int32Array(rows.length + 1)
-  for (const [b, { hidden, features }] of rows.entries()) {
-    assert(hidden.length === slots.length && features.length === layout.featureCount, 'a token set fits its layout', {
-      observation: b,
-      hidden: hidden.length,
-      features: features.length,
-    })
+  for (const [b, { hidden }] of rows.entries()) {
+    assert(hidden.length === slots.length, 'a token set fits its layout', { observation: b, hidden: hidden.length })
     let visible = 0
     for (let s = 0; s < slots.length; s++) {
       if (hidden[s] !== 0) continue
@@ -69,7 +66,11 @@ export const packTokens = (layout: TokenLayout, rows: readonly TokenSet[]): Pack
   const tableRow = new Int32Array(slot.length)
   counts.fill(0)
   let n = 0
-  for (const { hidden, features } of rows) {
+  for (const [b, { hidden, features }] of rows.entries()) {
+    assert(features.length === layout.featureCount, 'a token set fits its layout', {
+      observation: b,
+      features: features.length,
+    })
     for (let s = 0; s < slots.length; s++) {
       if (hidden[s] !== 0) continue
       const { block, group, offset } = slots[s]!

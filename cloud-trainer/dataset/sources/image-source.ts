@@ -10,6 +10,9 @@ import { openArrayRows, textsOfArray } from './array-rows.ts'
 import { columnsIn, rowPath } from './row-path.ts'
 import type { Described, ModalitySource, Need, SourceOptions } from './source.ts'
 
+// Every picture is read once or twice, an epoch apart.
+sharp.cache(false)
+
 type Image = Described<'image'>
 type Source<K extends string> = Extract<Image['source'], Readonly<Record<K, unknown>>>
 type ImageContent = Extract<ReadingContent, { kind: 'image' }>
