@@ -184,6 +184,23 @@ describe('damage and bad luck', () => {
     await rm(alive)
   })
 
+  test('what can have no room is not begun', async () => {
+    const size = 10_000_000
+    const huge = {
+      ...asSource({ ...raw, templates: [{ kind: 'embedding', name: 'song', encoder: 'e', size }], examples: [] }),
+      ids: new Array<string>(10_000_000).fill('e'),
+      parts: new Array<'train'>(10_000_000).fill('train'),
+      read: () => Promise.reject(new Error('nothing is read')),
+    }
+    const scale = new Array<number>(size).fill(1)
+    const specs = [{ kind: 'embedding', name: 'song', encoder: 'e', size, mean: scale, deviation: scale }] as const
+    await expect(writeTokenFile(join(folder, 'huge.tokens'), huge, { ...options, specs })).rejects.toMatchObject({
+      code: 'disk-full',
+      message: expect.stringMatching(/no room for the tokens: 4\d{5}\.\d GB are needed, [\d.]+ GB are free/),
+    })
+    expect((await readdir(folder)).filter((name) => name.startsWith('huge'))).toEqual([])
+  })
+
   test('a reader goes on with its rows when the file is replaced or removed', async () => {
     await write()
     using set = openTokenFile(file(), MADE_OF)!

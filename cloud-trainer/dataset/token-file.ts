@@ -170,7 +170,7 @@ export const writeTokenFile = async (file: string, source: ExampleSource, option
     await handle.sync()
   } catch (cause) {
     await rm(part, { force: true })
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC') throw diskFull(folder, '', cause)
+    if (cause instanceof Error && 'code' in cause && NO_ROOM.has(cause.code)) throw diskFull(folder, '', cause)
     throw cause
   }
   await rename(part, file)
@@ -193,6 +193,9 @@ const isRunning = (pid: number): boolean => {
     return !(cause instanceof Error && 'code' in cause && cause.code === 'ESRCH')
   }
 }
+
+/** Of the disk, of a quota, of what one file may have. */
+const NO_ROOM: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 const diskFull = (folder: string, detail: string, cause?: unknown): TokenFileError =>
   new TokenFileError(
@@ -264,7 +267,7 @@ const requireRoom = async (folder: string, format: RowFormat, rows: number): Pro
   const needed = rowsEnd(format, rows)
   const { bavail, bsize } = await statfs(folder)
   if (bavail * bsize > needed) return
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toPrecision(3)} GB`
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
   throw diskFull(folder, `: ${gigabytes(needed)} are needed, ${gigabytes(bavail * bsize)} are free`)
 }
 

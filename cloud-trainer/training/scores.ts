@@ -24,13 +24,18 @@ export const scoreModalities = async (
 ): Promise<Scores & { readonly selection: number }> => {
   const singles = layout.modalities.map((_, m) => modalitySubset(layout, [m], 'single').hidden)
   const everything = new Uint8Array(layout.slots.length)
-  const results = await crew.logits(weights, [...singles, everything])
+  const subsets = [...singles, everything]
   const known = everyLabel(validation)
-  const scores = results.map((logits) =>
-    taskOf(set) === 'single-label'
-      ? top1(logits, known, labels.length)
-      : macroAuc(logits, known, labels.length, evaluated),
-  )
+  const scoresOf = async (some: readonly Uint8Array[]): Promise<number[]> =>
+    (await crew.logits(weights, some)).map((logits) =>
+      taskOf(set) === 'single-label'
+        ? top1(logits, known, labels.length)
+        : macroAuc(logits, known, labels.length, evaluated),
+    )
+  const scores: number[] = []
+  // Answers are [rows × labels] for each subset: of rows too many for memory one subset's at a time.
+  if (validation.kind === 'stored') for (const subset of subsets) scores.push(...(await scoresOf([subset])))
+  else scores.push(...(await scoresOf(subsets)))
   assert(scores.every(Number.isFinite), 'scores are finite', { scores })
   const measured = { single: scores.slice(0, -1), all: scores.at(-1)! }
   return { ...measured, selection: selectionScore(measured) }
