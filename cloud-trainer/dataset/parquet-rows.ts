@@ -7,7 +7,7 @@ import { DatasetError } from './dataset-error.ts'
 /**
  * Calls `take` with the names of the columns (as row 0), then with each row, counted from 1. One row group is in memory
  * at a time. Null and NaN are missing; truth is 1 or 0; a moment is its ISO 8601 text, in UTC. Throws DatasetError for
- * a file that is no Parquet, and for a column of lists or structures.
+ * a file that is no Parquet, for a column of lists or structures, and for one that is shorter than the table.
  */
 export const readParquetRows = async (
   path: string,
@@ -21,11 +21,15 @@ export const readParquetRows = async (
   }
   const metadata = await parquetMetadataAsync(buffer).catch(bad)
   const columns = parquetSchema(metadata).children.map(({ element, children }) => {
-    const { name: column, repetition_type: repetition } = element
-    if (children.length === 0 && repetition !== 'REPEATED') return column
+    const { name: column, repetition_type: repetition, converted_type: type, scale = 0 } = element
+    if (children.length === 0 && repetition !== 'REPEATED')
+      return { column, decimals: type === 'DECIMAL' ? scale : null }
     throw new DatasetError('bad-table', 'lists and structures are no values of a table', { file, column })
   })
-  take(columns, 0)
+  take(
+    columns.map(({ column }) => column),
+    0,
+  )
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
@@ -33,7 +37,9 @@ export const readParquetRows = async (
     for (const [i, row] of rows.entries()) {
       const number = rowStart + i + 1
       take(
-        columns.map((column) => cellOf(row[column], { file, row: number, column })),
+        columns.map(({ column, decimals }) =>
+          cellOf(decimals === null ? row[column] : decimal(row[column], decimals), { file, row: number, column }),
+        ),
         number,
       )
     }
@@ -41,13 +47,19 @@ export const readParquetRows = async (
   }
 }
 
+/** The reader multiplies by powers of ten, which leaves 0.57 as 0.5700000000000001. */
+const decimal = (value: unknown, decimals: number): unknown =>
+  typeof value === 'number' ? Number(value.toFixed(decimals)) : value
+
 const cellOf = (
   value: unknown,
   place: { readonly file: string; readonly row: number; readonly column: string },
 ): string | null => {
-  if (value === null || value === undefined || Number.isNaN(value)) return null
+  // A null that is written is null; what the reader did not find in a column is undefined.
+  if (value === undefined) throw new DatasetError('bad-table', 'the column ends before this row', place)
+  if (value === null || Number.isNaN(value)) return null
   if (typeof value === 'boolean') return value ? '1' : '0'
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return String(value)
-  if (value instanceof Date) return value.toISOString()
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
   throw new DatasetError('bad-table', 'this is neither number, text, truth nor time', place)
 }

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { parquetWriteBuffer } from 'hyparquet-writer'
+import { parquetMetadata } from 'hyparquet'
+import { ByteWriter, parquetWriteBuffer } from 'hyparquet-writer'
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { expect, test } from 'vitest'
 import { type Files, withFolder } from '#test/support/data-folder.ts'
 import { buildTrainingSet } from './build-set.ts'
@@ -86,6 +88,32 @@ test('any finite number comes through as it is', async () => {
   )
 })
 
+test('decimal numbers are the ones that a CSV has', async () => {
+  const element = { name: 'x', type: 'INT32', repetition_type: 'OPTIONAL', converted_type: 'DECIMAL' }
+  const file = parquetOf([{ name: 'x', data: [0.57, -0.29, null, 12_345.67] }], {
+    schema: [
+      { name: 'root', num_children: 1 },
+      { ...element, scale: 2, precision: 9 },
+    ],
+  })
+  const seen: unknown[] = []
+  await withFolder({ 'x.parquet': file }, (folder) =>
+    readParquetRows(join(folder, 'x.parquet'), 'x.parquet', ([cell]) => seen.push(cell)),
+  )
+  expect(seen).toEqual(['x', '0.57', '-0.29', null, '12345.67'])
+})
+
+/** The same columns; the file says of itself that there are more rows. */
+const withMoreRows = (file: Uint8Array, rows: bigint): Uint8Array => {
+  const metadata = parquetMetadata(file.slice().buffer)
+  const writer = new ByteWriter()
+  writer.appendBytes(file.subarray(0, file.length - 8 - metadata.metadata_length))
+  const groups = metadata.row_groups.map((group) => ({ ...group, num_rows: rows }))
+  writeMetadata(writer, { ...metadata, num_rows: rows, row_groups: groups })
+  writer.appendBytes(new TextEncoder().encode('PAR1'))
+  return new Uint8Array(writer.getBuffer())
+}
+
 test('what is wrong is named with file, row and column', async () => {
   const whole = parquetOf(COLUMNS)
   const withX = (x: Columns[number]) => parquetOf(COLUMNS.map((column) => (column.name === 'x' ? x : column)))
@@ -109,6 +137,12 @@ test('what is wrong is named with file, row and column', async () => {
       'bad-table',
       /^rows\.parquet, row 1, column "x": this is neither number, text, truth nor time/,
     ],
+    [
+      withX({ name: 'x', data: [2n ** 63n - 1n, 0n, 0n], type: 'TIMESTAMP' }),
+      'bad-table',
+      /^rows\.parquet, row 1, column "x": this is neither number, text, truth nor time/,
+    ],
+    [withMoreRows(whole, 4n), 'bad-table', /^rows\.parquet, row 4, column "id": the column ends before this row/],
     [withX({ name: 'y', data: [1, 2, 3], type: 'DOUBLE' }), 'missing-column', /^rows\.parquet, row 0, column "x": /],
   ]
   for (const [file, code, message] of faults) {
