@@ -38,6 +38,7 @@ export const precisionLines = ({ precision }: Pick<Manifest, 'precision'>): read
       `${one.millisecondsPerObservation.toFixed(3)} instead of ${float32Ms.toFixed(3)} ms an observation`
     if (one.largestDrop === null) return `${what}; not taken, for nothing could be measured`
     const fall = `${fellBy(one.largestDrop, one.subset)} on the ${one.part} part`
+    if (one.fault !== undefined) return `${what}; not taken, though ${fall}: ${one.fault}`
     return one.kind === kind
       ? `${what}; ${fall} (allowed ${points(allowedDrop)})`
       : `${what}; not taken: ${fall}, ${points(allowedDrop)} are allowed`

@@ -4,8 +4,11 @@ import { mostRowsPerRun, type Precision } from '#shared/bundle/precision.ts'
 import type { TokenSet } from '#shared/tokens/layout.ts'
 import type { Evaluation } from './evaluation/evaluate.ts'
 import { largestDrop } from './evaluation/score-drop.ts'
+import { ExportError } from './export/export-error.ts'
+import { selfTestsOf } from './export/self-test-rows.ts'
 import { inPrecision } from './export/smaller.ts'
 import { measureSpeed } from './export/speed.ts'
+import { verifyExport } from './export/verify.ts'
 import { encodeProgram } from './graph/onnx-file.ts'
 import type { ModelConfig } from './model/config.ts'
 import { inferenceProgram } from './model/inference-graph.ts'
@@ -34,6 +37,8 @@ type ChooseOptions = {
   readonly measured: Measured
   readonly measure: (predictor: Predictor) => Promise<Measured>
   readonly threads: number
+  /** Of the self-tests. */
+  readonly seed: number
   readonly allowedDrop?: number
 }
 
@@ -45,12 +50,13 @@ type Choice = {
 
 type Tried = ManifestPrecision['tried'][number]
 type Fall = Pick<Tried, 'largestDrop' | 'subset' | 'part'>
+type Fault = Pick<Tried, 'fault'>
 
 /** From the smallest on. */
 const candidatesFor = (wanted: ChooseOptions['wanted']): readonly Precision[] =>
   wanted === 'auto' ? ['int8', 'fp16'] : [wanted]
 
-/** Takes the first candidate whose scores hold, else float32. What was tried is in the record either way. */
+/** Takes the first candidate whose scores and self-tests hold, else float32. What was tried is in the record either way. */
 export const choosePrecision = async (options: ChooseOptions): Promise<Choice> => {
   const { set, config, weights, allowedDrop = ALLOWED_DROP } = options
   const program = inferenceProgram(config, set.layout, weights)
@@ -68,11 +74,12 @@ export const choosePrecision = async (options: ChooseOptions): Promise<Choice> =
     layout: set.layout,
     rows: firstRows(set.validation.rows),
   })
-  const sizes = tried.map(({ kind, model, fall }, i) => ({
+  const sizes = tried.map(({ kind, model, fall, fault }, i) => ({
     kind,
     bytes: model.length,
     millisecondsPerObservation: milliseconds[i + 1]!,
     ...fall,
+    ...fault,
   }))
   const own = taken === undefined ? null : sizes[tried.indexOf(taken)]!
   return {
@@ -95,20 +102,37 @@ type Candidate = {
   readonly model: Uint8Array
   readonly measured: Measured
   readonly fall: Fall
+  /** Empty where there is none. */
+  readonly fault: Fault
   readonly holds: boolean
 }
 
-const tryOut = async (
-  kind: Precision,
-  model: Uint8Array,
-  { set, config, measured: before, measure, threads, allowedDrop = ALLOWED_DROP }: ChooseOptions,
-): Promise<Candidate> => {
+const tryOut = async (kind: Precision, model: Uint8Array, options: ChooseOptions): Promise<Candidate> => {
+  const { set, config, measured: before, measure, threads, allowedDrop = ALLOWED_DROP } = options
   // No room for a second observation in a run: they would change one another's answers.
   const alone = mostRowsPerRun(kind, Number.POSITIVE_INFINITY) === 1 ? { limitBytes: 0 } : {}
   await using predictor = openModelFile(config, set.layout, model, { threads, ...alone })
   const measured = await measure(predictor)
   const fall = fallOf(before, measured)
-  return { kind, model, measured, fall, holds: fall.largestDrop !== null && fall.largestDrop <= allowedDrop }
+  const scoresHold = fall.largestDrop !== null && fall.largestDrop <= allowedDrop
+  const fault = scoresHold ? await faultOf(kind, model, options) : {}
+  return { kind, model, measured, fall, fault, holds: scoresHold && fault.fault === undefined }
+}
+
+/** What would keep it from being exported: scores may hold where single answers don't. */
+const faultOf = async (
+  kind: Precision,
+  model: Uint8Array,
+  { set, config, weights, seed }: ChooseOptions,
+): Promise<Fault> => {
+  const rows = selfTestsOf(set, seed).map(({ row }) => row)
+  try {
+    await verifyExport({ model, config, layout: set.layout, weights, rows }, kind)
+    return {}
+  } catch (cause) {
+    if (cause instanceof ExportError && cause.code === 'verification') return { fault: cause.message }
+    throw cause
+  }
 }
 
 /** The worst of both parts: a form that holds for one by chance may fall on the other. */

@@ -93,7 +93,7 @@ export const trainBundle = async (options: TrainBundleOptions): Promise<TrainedB
   const choice =
     wanted === 'float32'
       ? null
-      : await choosePrecision({ wanted, set, config, weights, measured: exact, measure: measureAll, threads })
+      : await choosePrecision({ wanted, set, config, weights, measured: exact, measure: measureAll, threads, seed })
   // From here on it is about the model that is exported, in whatever numbers.
   const { validation, test } = choice?.measured ?? exact
 

@@ -1,8 +1,12 @@
 /** Chooses the observations that a model proves itself on: real ones, with as little visible as may happen in the field. */
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
-import { restrict, type Subset } from '../model/subset.ts'
+import { restrict, type Subset, standardSubsets } from '../model/subset.ts'
+import type { TrainingSet } from '../model/training-set.ts'
 import { ExportError } from './export-error.ts'
+
+/** At least this many; the issue's and `engine.md`'s floor. */
+const SELF_TESTS = 64
 
 export type SelfTestRow = { readonly name: string; readonly row: TokenSet }
 
@@ -61,3 +65,10 @@ export const selfTestRows = (
   for (let i = 0; chosen.length < count; i++) chosen.push({ name: `as observed ${i}`, row: order[i % order.length]! })
   return chosen.map(({ name, row }) => ({ name, row: bare(layout, row) }))
 }
+
+/** Those that every form of a model of this set proves itself on, from the validation part. */
+export const selfTestsOf = (
+  { layout, validation }: Pick<TrainingSet, 'layout' | 'validation'>,
+  seed: number,
+): readonly SelfTestRow[] =>
+  selfTestRows(layout, [...validation.rows], standardSubsets(layout), { seed, count: SELF_TESTS })

@@ -23,6 +23,12 @@ export type Verification = {
  * only catch a graph that is wrong: whether what they lose matters, their scores say.
  */
 const MOST_DIFFERENCE: Readonly<Record<Precision, number>> = { float32: 1e-5, fp16: 1e-2, int8: 0.3 }
+/**
+ * Where float32 rounds otherwise by a unit, eight bits may round otherwise by one of 255 steps. How far that moves a logit
+ * is measured (`movedByRounding`); stations allow this many times it, but never more than the limit above: a self-test that
+ * lets everything pass would be none.
+ */
+export const EIGHT_BIT_MARGIN = 8
 /** Of a row alone from the same in a batch, in the same way. */
 const MOST_APART = 1e-5
 /** Rows of a batch differ in length, so most of them are padded. */
@@ -44,17 +50,22 @@ export const verifyExport = async (
   const verification = compare(answer, task.config.labels)
   const scale = Math.max(1, verification.rootMeanSquare)
   const limit = MOST_DIFFERENCE[precision] * scale
+  const mostByRounding = precision === 'int8' ? limit / EIGHT_BIT_MARGIN : Number.POSITIVE_INFINITY
   // Written so that NaN fails.
   const holds =
     verification.againstTraining <= limit &&
     verification.aloneAgainstBatch <= MOST_APART * scale &&
-    verification.movedByHidden === 0
+    verification.movedByHidden === 0 &&
+    verification.movedByRounding <= mostByRounding
   if (!holds) {
     throw new ExportError(
       'verification',
       `the exported model is not the trained one: logits differ by up to ${verification.againstTraining} from the ` +
         `training graph's (limit ${limit}) and by ${verification.aloneAgainstBatch} between a row alone and in a batch ` +
-        `(limit ${MOST_APART * scale}), and ${verification.movedByHidden} changed with hidden inputs`,
+        `(limit ${MOST_APART * scale}), and ${verification.movedByHidden} changed with hidden inputs` +
+        (precision === 'int8'
+          ? `; rounding moves them by up to ${verification.movedByRounding} (limit ${mostByRounding})`
+          : ''),
     )
   }
   return { verification, trained: answer.trained, exported: answer.alone }

@@ -16,12 +16,11 @@ import { encodeProgram, IR_VERSION, OPSET } from '../graph/onnx-file.ts'
 import type { Program } from '../graph/program.ts'
 import type { ModelConfig } from '../model/config.ts'
 import { inferenceProgram } from '../model/inference-graph.ts'
-import { standardSubsets } from '../model/subset.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 import { ExportError } from './export-error.ts'
-import { selfTestRows } from './self-test-rows.ts'
+import { selfTestsOf } from './self-test-rows.ts'
 import { inPrecision } from './smaller.ts'
-import { type Verification, verifyExport } from './verify.ts'
+import { EIGHT_BIT_MARGIN, type Verification, verifyExport } from './verify.ts'
 
 export type BundleOptions = {
   /** Replaced as a whole when it exists. */
@@ -49,19 +48,12 @@ export type BundleOptions = {
   readonly signal?: AbortSignal
 }
 
-/** At least this many; the issue's and `engine.md`'s floor. */
-const SELF_TESTS = 64
-
 /** The first runtime with opset 21 and IR 10, by its table of versions; whether one really runs a model, its self-test says. */
 const MINIMUM_RUNTIME = '1.18.0'
 
 /** Stations run other processors than the trainer: wider than the export's own limit. */
 const TOLERANCE = { absolute: 1e-4, relative: 1e-4 }
-/**
- * Where float32 rounds otherwise by a unit, eight bits may round otherwise by one of 255 steps. How far that moves a logit
- * is measured (`movedByRounding`); this many times it is allowed, and never less than the floor.
- */
-const EIGHT_BIT_MARGIN = 8
+/** What eight bits are allowed at least, and relative to the logit besides. */
 const EIGHT_BIT_FLOOR = 0.02
 
 const toleranceFor = (precision: Precision, { movedByRounding }: Verification): Manifest['tolerance'] =>
@@ -80,10 +72,7 @@ export const writeBundle = async (
   const program = inferenceProgram(config, layout, weights)
   const whole = encodeProgram(program)
   const model = precision === 'float32' ? whole : encodeProgram(inPrecision(program, precision))
-  const cases = selfTestRows(layout, [...set.validation.rows], standardSubsets(layout), {
-    seed: options.seed,
-    count: SELF_TESTS,
-  })
+  const cases = selfTestsOf(set, options.seed)
   const rows = cases.map(({ row }) => row)
   // In float32 first, whose limit is strict: a smaller form's wide one would let a wrong graph pass.
   const exact = await verifyExport({ model: whole, config, layout, weights, rows })

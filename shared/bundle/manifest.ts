@@ -97,6 +97,8 @@ const precisionSchema = z.object({
       largestDrop: z.number().nullable(),
       subset: z.string().nullable(),
       part: z.enum(['validation', 'test']).nullable(),
+      /** Why it was not taken although its scores held. */
+      fault: z.string().exactOptional(),
     }),
   ),
   /** Largest fall that is allowed on any evaluated subset. */

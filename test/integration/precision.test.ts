@@ -232,7 +232,17 @@ describe('a smaller form is judged by its scores', () => {
     }
     await using predictor = await openPredictor(config, set.layout, weights, { threads: 1 })
     const measured = await measure(predictor)
-    const choice = await choosePrecision({ wanted, set, config, weights, measured, measure, threads: 1, ...rest })
+    const choice = await choosePrecision({
+      wanted,
+      set,
+      config,
+      weights,
+      measured,
+      measure,
+      threads: 1,
+      seed: 1,
+      ...rest,
+    })
     return { ...choice, before: measured }
   }
 
@@ -290,6 +300,15 @@ describe('a smaller form is judged by its scores', () => {
     expect(precisionLines(held)[0]).toMatch(/^int8: .* \(allowed 0\.20\)$/)
     const strict = await judge(exported(), 'fp16', { allowedDrop: -1 })
     expect(strict.precision.kind).toBe('float32')
+  })
+
+  test('a form whose scores may fall, but whose answers are others, is refused with the reason', async () => {
+    const { precision, measured, before } = await judge(withOutlier(), 'int8', { allowedDrop: 1 })
+    expect(precision.kind).toBe('float32')
+    expect(measured).toBe(before)
+    expect(precision.tried[0]!.fault).toMatch(/^the exported model is not the trained one: logits differ by up to /)
+    expect(precisionLines({ precision })[0]).toMatch(/not taken, though \S+ falls by .* on the \w+ part: the exported/)
+    expect((await judge(exported(), 'int8')).precision.tried[0]).not.toHaveProperty('fault')
   })
 
   test('where nothing can be measured, nothing smaller is taken', async () => {
