@@ -16,8 +16,8 @@ export type LoadedModel = {
 }
 
 /**
- * Uncalibrated logits of each observation, in runs of `batchRows`, or of fewer when the model wants it. Packing happens on this side, so hidden values
- * never leave the caller's process. Throws InferenceError.
+ * Uncalibrated logits of each observation, in runs of `batchRows`, or of fewer when the model wants it. Packing happens
+ * on this side, so hidden values never leave the caller's process. Throws InferenceError.
  */
 export const logitsOf = async (
   { process, manifest, layout }: LoadedModel,

@@ -148,8 +148,8 @@ const explain = (error: unknown): string => {
 }
 
 const print = (request: Request, report: ChainReport): void => {
-  const { comparison, station, sites, labels, seconds } = report
-  const facts = `${sites} sites, ${labels.length} labels, ${station.sent.messages} readings, model ${station.version}`
+  const { comparison, station, sites, labels, precision, seconds } = report
+  const facts = `${sites} sites, ${labels.length} labels, ${station.sent.messages} readings, model ${station.version} (${precision})`
   process.stdout.write(`${formatTable(comparison)}\n${facts}, ${seconds.toFixed(0)} s\n`)
   if (request.json) process.stdout.write(`${JSON.stringify(asJson(request, report))}\n`)
 }
@@ -175,6 +175,7 @@ const asJson = ({ data, recipe, quick }: Request, report: ChainReport) => {
     sites: report.sites,
     labels: report.labels.length,
     model: station.version,
+    precision: report.precision,
     dataset: report.datasetHash,
     messages: station.sent.messages,
     resent: station.sent.resent,

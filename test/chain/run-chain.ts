@@ -13,6 +13,7 @@ import type { TrainingSet } from '#cloud/model/training-set.ts'
 import { type Recipe, trainingOf } from '#cloud/recipe.ts'
 import { type BundleProgress, trainBundle } from '#cloud/train-bundle.ts'
 import type { Manifest } from '#shared/bundle/manifest.ts'
+import type { Precision } from '#shared/bundle/precision.ts'
 import { randomStream } from '#shared/std/random.ts'
 import { type Comparison, compare, complaintsOf, FEWEST_OF_A_CLASS, type SubsetProbabilities } from './compare.ts'
 import { lossesOf } from './losses.ts'
@@ -55,6 +56,8 @@ export type ChainReport = {
   readonly labels: readonly string[]
   readonly strategy: Readonly<Record<string, string | number>>
   readonly datasetHash: string
+  /** Of the model that the station ran. */
+  readonly precision: Precision
   readonly trainingSeconds: number
   readonly seconds: number
 }
@@ -130,6 +133,7 @@ export const runChain = async (options: ChainOptions): Promise<ChainReport> => {
     labels: comparison.evaluated.map((label) => set.labels[label]!.name),
     strategy: trained.strategy,
     datasetHash: set.hash,
+    precision: manifest.precision?.kind ?? 'float32',
     trainingSeconds: trained.seconds,
     seconds: (performance.now() - startedMs) / 1000,
   }
