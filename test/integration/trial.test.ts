@@ -3,8 +3,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import { ModelProtoSchema, type TensorProto } from 'onnx-buf'
 import { expect, test } from 'vitest'
-import { bytesField, intField, type Message, messageField, textField } from '#cloud/graph/protobuf.ts'
+import type { Message } from '#cloud/graph/protobuf.ts'
 import { createTrial, type TrialOptions, type TrialVerdict } from '#edge/inference/trial.ts'
 import type { Trial } from '#edge/update/run-step.ts'
 import type { Manifest } from '#shared/bundle/manifest.ts'
@@ -57,17 +59,31 @@ test('eight bits that hide what they are show it: their answers depend on those 
   )
 })
 
-test('eight-bit products of tensors that do not fit are refused when they are loaded', async () => {
-  const product = ['x', 'w', 's', 'z', 'b']
-  const int8 = (name: string, bytes: number): Message =>
-    messageField(5, textField(8, name), intField(1, bytes), intField(2, 3), bytesField(9, new Uint8Array(bytes)))
-  const parts = [
-    input('x', ['N', 2]),
-    node('DynamicQuantizeMatMul', product, ['logits'], { domain: 'com.microsoft' }),
-    output('logits', ['N', 3]),
-  ]
-  const weights = [int8('w', 7), int8('z', 2), floats('s', [5], [1, 1, 1, 1, 1]), floats('b', [3], [0, 0, 0])]
-  expect(await verdictOn({ changeModel: () => model([...parts, ...weights]) })).toMatch(/^load: /)
+/** An honest model but for one input of its first eight-bit product: 1: weights, 2: scales, 4: bias. */
+const withInput =
+  (at: number, change: (tensor: TensorProto) => void) =>
+  (bytes: Uint8Array): Uint8Array => {
+    const honest = fromBinary(ModelProtoSchema, bytes)
+    const { node: nodes, initializer } = honest.graph!
+    const name = nodes.find(({ opType }) => opType === 'DynamicQuantizeMatMul')!.input[at]!
+    change(initializer.find((tensor) => tensor.name === name)!)
+    return toBinary(ModelProtoSchema, honest)
+  }
+
+test('eight-bit products of tensors that do not fit are refused by the runtime, which reads nothing beside them', async () => {
+  const verdictWith = (...change: Parameters<typeof withInput>) =>
+    verdictOn({ precision: 'int8', changeModel: withInput(...change) })
+  /** The first `count` elements of one dimension. */
+  const cut =
+    (count: number, elementBytes: number) =>
+    (tensor: TensorProto): void => {
+      tensor.dims = [BigInt(count)]
+      tensor.rawData = tensor.rawData.subarray(0, count * elementBytes)
+    }
+  expect(await verdictWith(4, () => {})).toBe('ok')
+  expect(await verdictWith(4, cut(3, 4))).toMatch(/^\w+: .*bias/s)
+  expect(await verdictWith(2, cut(3, 4))).toMatch(/^\w+: .*broadcast/s)
+  expect(await verdictWith(1, cut(7, 1))).toMatch(/^load: .*Incompatible dimensions/s)
 })
 
 const changeFirst =
