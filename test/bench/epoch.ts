@@ -46,7 +46,7 @@ type Size = {
 const sizeOf = (small: boolean): Size =>
   small
     ? { train: 1_000, validation: 200, sample: 40, rounds: 3, steps: 8 }
-    : { train: 10_000, validation: 2_000, sample: 400, rounds: 7, steps: 79 }
+    : { train: 10_000, validation: 2_000, sample: 400, rounds: 5, steps: 79 }
 
 type Times = { readonly wallMs: number; readonly cpuMs: number }
 
