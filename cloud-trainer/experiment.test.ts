@@ -94,6 +94,14 @@ test('runs are done once, compared, and told in four forms that agree', async ()
   for (const text of ['Summary', 'Learning curves', 'weather alone', 'Calibration', '--quick', points]) {
     expect(report).toContain(text)
   }
+  // Errors of calibration for each subset: means over the seeds.
+  const errors = runs.slice(0, 2).map(({ calibration }) => calibration.errors.find(({ subset }) => subset === 'rain')!)
+  const [after, before] = (['after', 'before'] as const).map((key) =>
+    ((errors[0]![key] + errors[1]![key]) / 2).toFixed(3),
+  )
+  expect(report.slice(report.indexOf('calibration error</th>'))).toMatch(
+    new RegExp(`>rain</th><td[^>]*>${after}<[^>]*>${before}<`),
+  )
   const figures = readdirSync(join(place, 'figures'))
   expect(figures).toContain('difference-dropout-rate-0.5.svg')
   const curve = readFileSync(join(place, 'figures', 'curve-rain.svg'), 'utf8')

@@ -303,9 +303,29 @@ const calibrationSection = (results: Results): Section => {
   })
   return {
     title: 'Calibration',
-    note: 'Share found against probability said, with the last subset visible, temperatures fitted on the validation part. ECE: expected calibration error before and after the temperatures, mean over seeds.',
-    body: grid(panels),
+    note: 'Share found against probability said, with the last subset visible, temperatures fitted on the validation part. ECE: expected calibration error before and after the temperatures, mean over seeds; below, for each subset after them (before them), where 0.05 is the aim.',
+    body: grid(panels) + calibrationTable(results),
   }
+}
+
+/** Errors of each subset, whose observations have temperatures of their own. */
+const calibrationTable = (results: Results): string => {
+  const { variants } = results.comparison
+  const own = variants.map((variant) => runsOf(results, variant))
+  const subsets = own[0]![0]!.calibration.errors.map(({ subset }) => subset)
+  const errorOf = (runs: readonly RunSummary[], subset: string, key: 'before' | 'after'): string => {
+    const errors = runs.flatMap(({ calibration }) => calibration.errors.filter((one) => one.subset === subset))
+    return errors.length === 0 ? '' : mean(errors.map((one) => one[key])).toFixed(3)
+  }
+  return table(
+    [{ text: 'calibration error' }, ...variants.map(nameCell)],
+    subsets.map((subset) => ({
+      cells: [
+        { text: subset },
+        ...own.map((runs) => ({ text: errorOf(runs, subset, 'after'), small: errorOf(runs, subset, 'before') })),
+      ],
+    })),
+  )
 }
 
 const madeSection = ({ made, data }: Results): Section => ({
