@@ -55,11 +55,11 @@ const CHECKSUM_BYTES = 4
 const TABLE = 256
 const UNKNOWN = 2
 
-export const headBytes = ({ slots, labels }: RowFormat): number => CHECKSUM_BYTES + slots + labels
+const headBytes = ({ slots, labels }: RowFormat): number => CHECKSUM_BYTES + slots + labels
 
 const sum = (runs: readonly { readonly length: number }[]): number => runs.reduce((all, { length }) => all + length, 0)
 
-export const bodyBytes = ({ plain, coded }: RowFormat): number => CHECKSUM_BYTES + 4 * sum(plain) + sum(coded)
+const bodyBytes = ({ plain, coded }: RowFormat): number => CHECKSUM_BYTES + 4 * sum(plain) + sum(coded)
 
 /** Heads of all rows come first. */
 export const headPosition = (format: RowFormat, row: number): number => row * headBytes(format)

@@ -1,4 +1,4 @@
-import { readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /**
  * Bytes at a place of an open file, synchronously. A descriptor belongs to the whole process: any thread may read by it,
@@ -20,4 +20,22 @@ export const readInto = (descriptor: number, bytes: Uint8Array, position: number
     if (read === 0) throw new Error(`the file ends at ${position + filled}, before ${position + length}`)
     filled += read
   }
+}
+
+const letGo = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
+
+export type RandomAccess = {
+  readonly size: number
+  readonly read: (position: number, length: number) => Buffer<ArrayBuffer>
+}
+
+/** Throws what the file system throws. The file is closed when nobody holds it. */
+export const openRandomAccess = (file: string): RandomAccess => {
+  const descriptor = openSync(file, 'r')
+  const access: RandomAccess = {
+    size: fstatSync(descriptor).size,
+    read: (position, length) => readAt(descriptor, length, position),
+  }
+  letGo.register(access, descriptor)
+  return access
 }

@@ -6,6 +6,8 @@ import { countOf, decodeElements, ELEMENT_BYTES, type ElementType, gather, strid
 const MAGIC = '\x93NUMPY'
 /** As NumPy's own reader has it. */
 const LONGEST_HEADER = 10_000
+/** Bytes that every header lies within. */
+export const NPY_HEADER_BYTES = LONGEST_HEADER + 12
 
 const TYPES: ReadonlyMap<string, ElementType> = new Map([
   ['|b1', 'bool'],
@@ -24,6 +26,22 @@ const TYPES: ReadonlyMap<string, ElementType> = new Map([
  * DatasetError.
  */
 export const parseNpy = (bytes: Uint8Array, file: string): LoadedArray => {
+  const { type, isFortran, shape, start } = npyHeader(bytes, bytes.length, file)
+  const data = bytes.subarray(start)
+  if ('text' in type) {
+    if (isFortran && shape.length > 1) return refusalIn(file)('texts in Fortran order are not read', start)
+    return { shape, values: Array.from({ length: countOf(shape)! }, (_, i) => textAt(data, i, type.text)) }
+  }
+  const values = decodeElements(data, type.number, file)
+  if (!isFortran || shape.length < 2) return { shape, values }
+  return { shape, values: gather(values, { shape, strides: stridesOf(shape, 'Fortran'), offset: 0 }) }
+}
+
+/**
+ * What a file of so many bytes holds, and where its elements begin. `bytes`: of its beginning, all of them or as many as
+ * NPY_HEADER_BYTES. Throws DatasetError, also when the file has another size than that.
+ */
+export const npyHeader = (bytes: Uint8Array, fileBytes: number, file: string): Header & { readonly start: number } => {
   const refuse = refusalIn(file)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 10 || latin(bytes.subarray(0, 6)) !== MAGIC) return refuse('not a .npy file', 0)
@@ -34,23 +52,16 @@ export const parseNpy = (bytes: Uint8Array, file: string): LoadedArray => {
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true)
   if (length > LONGEST_HEADER) return refuse(`a header of ${length} bytes; at most ${LONGEST_HEADER} are read`, 8)
   if (start + length > bytes.length) return refuse('ends within the header', bytes.length)
-  const { type, isFortran, shape } = parseHeader(latin(bytes.subarray(start, start + length)), (what) =>
-    refuse(what, start),
-  )
+  const header = parseHeader(latin(bytes.subarray(start, start + length)), (what) => refuse(what, start))
 
+  const { type, shape } = header
   const count = countOf(shape)
-  const data = bytes.subarray(start + length)
+  const dataBytes = fileBytes - start - length
   const elementBytes = 'text' in type ? type.text.width * type.text.bytes : ELEMENT_BYTES[type.number]
-  if (count === null || count * elementBytes !== data.length) {
-    return refuse(`${data.length} bytes of data, but the shape (${shape.join(', ')}) is another size`, start + length)
+  if (count === null || count * elementBytes !== dataBytes) {
+    return refuse(`${dataBytes} bytes of data, but the shape (${shape.join(', ')}) is another size`, start + length)
   }
-  if ('text' in type) {
-    if (isFortran && shape.length > 1) return refuse('texts in Fortran order are not read', start)
-    return { shape, values: Array.from({ length: count }, (_, i) => textAt(data, i, type.text)) }
-  }
-  const values = decodeElements(data, type.number, file)
-  if (!isFortran || shape.length < 2) return { shape, values }
-  return { shape, values: gather(values, { shape, strides: stridesOf(shape, 'Fortran'), offset: 0 }) }
+  return { ...header, start: start + length }
 }
 
 const refusalIn =

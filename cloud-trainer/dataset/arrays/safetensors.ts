@@ -28,18 +28,40 @@ const entrySchema = z.strictObject({
 
 /** All entries are checked before anything is decoded. Throws DatasetError. */
 export const parseSafetensors = (bytes: Uint8Array, file: string): ReadonlyMap<string, () => LoadedArray> => {
+  const read: BytesAt = (position, length) => bytes.subarray(position, position + length)
+  return new Map(
+    [...safetensorsIndex(read, bytes.length, file)].map(([name, { type, shape, from, to }]) => {
+      const load = () => ({ shape, values: decodeElements(bytes.subarray(from, to), type, file) })
+      return [name, load] as const
+    }),
+  )
+}
+
+type BytesAt = (position: number, length: number) => Uint8Array
+
+export type StoredTensor = {
+  readonly type: ElementType
+  readonly shape: readonly number[]
+  /** Bytes of the file. */
+  readonly from: number
+  readonly to: number
+}
+
+/** What a file of so many bytes holds; only its header is read. Throws DatasetError. */
+export const safetensorsIndex = (read: BytesAt, fileBytes: number, file: string): ReadonlyMap<string, StoredTensor> => {
   const refuse = (what: string, offset: number): never => {
     throw new DatasetError('bad-array', what, { file, offset })
   }
-  if (bytes.length < 8) return refuse('ends within the header', bytes.length)
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true))
+  if (fileBytes < 8) return refuse('ends within the header', fileBytes)
+  const start = read(0, 8)
+  const length = Number(new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true))
   if (length > LONGEST_HEADER) return refuse(`a header of ${length} bytes; at most ${LONGEST_HEADER} are read`, 0)
-  if (8 + length > bytes.length) return refuse('ends within the header', bytes.length)
-  const data = bytes.subarray(8 + length)
+  if (8 + length > fileBytes) return refuse('ends within the header', fileBytes)
+  const dataBytes = fileBytes - 8 - length
 
-  const arrays = new Map<string, () => LoadedArray>()
+  const tensors = new Map<string, StoredTensor>()
   const spans: { readonly name: string; readonly from: number; readonly to: number }[] = []
-  for (const [name, described] of Object.entries(parseHeader(bytes.subarray(8, 8 + length), refuse))) {
+  for (const [name, described] of Object.entries(parseHeader(read(8, length), refuse))) {
     if (name === '__metadata__') continue
     const parsed = entrySchema.safeParse(described)
     if (!parsed.success) return refuse(`"${name}": ${z.prettifyError(parsed.error)}`, 8)
@@ -51,7 +73,7 @@ export const parseSafetensors = (bytes: Uint8Array, file: string): ReadonlyMap<s
       return refuse(`"${name}" has ${to - from} bytes, but is ${dtype} of [${shape.join(', ')}]`, 8)
     }
     spans.push({ name, from, to })
-    arrays.set(name, () => ({ shape, values: decodeElements(data.subarray(from, to), type, file) }))
+    tensors.set(name, { type, shape, from: 8 + length + from, to: 8 + length + to })
   }
 
   let end = 0
@@ -59,8 +81,8 @@ export const parseSafetensors = (bytes: Uint8Array, file: string): ReadonlyMap<s
     if (from !== end) return refuse(`"${name}" ${from < end ? 'overlaps another' : 'leaves a gap'}`, 8 + length + from)
     end = to
   }
-  if (end !== data.length) return refuse(`${data.length} bytes of data, but ${end} are described`, 8 + length)
-  return arrays
+  if (end !== dataBytes) return refuse(`${dataBytes} bytes of data, but ${end} are described`, 8 + length)
+  return tensors
 }
 
 const parseHeader = (bytes: Uint8Array, refuse: (what: string, offset: number) => never): object => {

@@ -1,5 +1,6 @@
 /** Rows that lie in array files: one file for all of them, or a file for each. */
-import { type ArrayFile, type LoadedArray, parseArrayFile, readArrayFile } from '../arrays/array-file.ts'
+import { type LoadedArray, parseArrayFile } from '../arrays/array-file.ts'
+import { type ArrayStack, openStack } from '../arrays/array-stack.ts'
 import type { NumericValues } from '../arrays/elements.ts'
 import { DatasetError } from '../dataset-error.ts'
 import { readIfThere } from '../folder-files.ts'
@@ -22,15 +23,17 @@ const stackedRows = async (
   { file, array, ids }: Extract<ArrayPlace, { file: string }>,
   { folder, table, shape }: Options,
 ): Promise<ArrayRows> => {
-  const arrays = await readArrayFile(folder, file)
-  const stack = arrays.read(array)
+  const stack = await openStack(folder, file, array)
   const count = stack.shape[0] ?? 0
-  const values = numbersOf(stack, [count, ...shape], { file, column: array })
-  const rowOf = ids === undefined ? inOrder(count, table, file) : byId(arrays, ids, { count, file, table })
-  const size = shape.reduce((product, n) => product * n, 1)
+  const place = { file, column: array }
+  numbersOf({ shape: stack.shape, values: stack.rows(0, 0) }, [count, ...shape], place)
+  const rowOf =
+    ids === undefined
+      ? inOrder(count, table, file)
+      : byId(await openStack(folder, file, ids), ids, { count, file, table })
   return (row) => {
     const own = rowOf(row)
-    return own === null ? null : values.subarray(own * size, (own + 1) * size)
+    return own === null ? null : numbersOf({ shape: [1, ...shape], values: stack.rows(own, 1) }, [1, ...shape], place)
   }
 }
 
@@ -40,15 +43,15 @@ const inOrder = (count: number, table: Table, file: string): ((row: number) => n
 }
 
 const byId = (
-  arrays: ArrayFile,
+  { shape, rows }: ArrayStack,
   ids: string,
   { count, file, table }: { readonly count: number; readonly file: string; readonly table: Table },
 ): ((row: number) => number | null) => {
-  const { shape, values } = arrays.read(ids)
   if (shape.length !== 1 || shape[0] !== count) {
     const what = `ids of shape [${shape.join(', ')}] for ${count} rows`
     throw new DatasetError('row-count', what, { file, column: ids })
   }
+  const values = rows(0, count)
   const rowOf = new Map<string, number>()
   for (let i = 0; i < count; i++) {
     const id = String(values[i])
