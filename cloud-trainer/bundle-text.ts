@@ -28,24 +28,35 @@ const kilobytes = (bytes: number): string => `${Math.round(bytes / 1000)} kB`
 const fellBy = (drop: number, subset: string | null): string =>
   drop > 0 ? `${subset} falls by ${points(drop)} points` : 'no subset falls'
 
-/** What each smaller form would save and lose, and which one was taken. */
+type FormRecord = NonNullable<Manifest['precision']>
+
+/** What it would save and lose, and whether it was taken. */
+const formLine = (
+  { kind, allowedDrop, float32Bytes, float32MillisecondsPerObservation: float32Ms }: FormRecord,
+  one: FormRecord['tried'][number],
+): string => {
+  const what =
+    `${one.kind}: ${kilobytes(one.bytes)} instead of ${kilobytes(float32Bytes)}, ` +
+    `${one.millisecondsPerObservation.toFixed(3)} instead of ${float32Ms.toFixed(3)} ms an observation`
+  if (one.largestDrop === null) return `${what}; not taken, for nothing could be measured`
+  const fall = `${fellBy(one.largestDrop, one.subset)} on the ${one.part} part`
+  if (one.fault !== undefined) return `${what}; not taken, though ${fall}: ${one.fault}`
+  return one.kind === kind
+    ? `${what}; ${fall} (allowed ${points(allowedDrop)})`
+    : `${what}; not taken: ${fall}, ${points(allowedDrop)} are allowed`
+}
+
+/** Each smaller form that was tried, and the one that was taken. */
 export const precisionLines = ({ precision }: Pick<Manifest, 'precision'>): readonly string[] => {
   if (precision === undefined) return []
-  const { tried, kind, allowedDrop, float32Bytes, float32MillisecondsPerObservation: float32Ms, conditions } = precision
-  const lines = tried.map((one) => {
-    const what =
-      `${one.kind}: ${kilobytes(one.bytes)} instead of ${kilobytes(float32Bytes)}, ` +
-      `${one.millisecondsPerObservation.toFixed(3)} instead of ${float32Ms.toFixed(3)} ms an observation`
-    if (one.largestDrop === null) return `${what}; not taken, for nothing could be measured`
-    const fall = `${fellBy(one.largestDrop, one.subset)} on the ${one.part} part`
-    if (one.fault !== undefined) return `${what}; not taken, though ${fall}: ${one.fault}`
-    return one.kind === kind
-      ? `${what}; ${fall} (allowed ${points(allowedDrop)})`
-      : `${what}; not taken: ${fall}, ${points(allowedDrop)} are allowed`
-  })
+  const { tried, kind, conditions } = precision
   const { cpu, threads, tokens, observations } = conditions
   return [
-    ...lines,
+    ...tried.map((one) => formLine(precision, one)),
     `model.onnx is ${kind} (times: medians of ${observations} observations alone, ${tokens} tokens, ${threads} thread, ${cpu})`,
   ]
 }
+
+/** The forms that were wanted and not taken, and why. */
+export const refusedForms = ({ precision }: Pick<Manifest, 'precision'>): readonly string[] =>
+  precision?.tried.filter(({ kind }) => kind !== precision.kind).map((one) => formLine(precision, one)) ?? []

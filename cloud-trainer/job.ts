@@ -7,6 +7,7 @@ import type { LabelledObservation } from '#shared/domain/labelled-observation.ts
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
 import { openBundleModel } from './bundle-model.ts'
+import { refusedForms } from './bundle-text.ts'
 import { compareModels } from './compare-models.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
 import { DatasetError } from './dataset/dataset-error.ts'
@@ -117,7 +118,7 @@ const learn = async (run: Run, folder: string, options: JobOptions): Promise<Omi
     },
     reference: rivals[1] ?? null,
     heldTo: heldTo(rivals),
-    warnings,
+    warnings: [...warnings, ...refusedForms(made.manifest)],
   }
 }
 

@@ -27,6 +27,7 @@ import { exampleReading, HOUR_MS } from '#test/support/station-rows.ts'
 let folder: string
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'gate-'))
+  mkdirSync(join(folder, 'runs'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -257,7 +258,6 @@ describe('runs', () => {
   }
 
   test('are held to the model that nothing was lost against since, and not to the current one alone', async () => {
-    mkdirSync(runsFolder())
     const good = ['--width', '8', '--epochs', '15', '--learning-rate', '0.02', '--warmup-steps', '5']
     // From random weights that hardly move, and on from them.
     const bad = ['--width', '16', '--epochs', '1', '--learning-rate', '0.000001']
@@ -277,5 +277,26 @@ describe('runs', () => {
       reference: { run: 1, comparison: { judged: [{ subset: 'all' }] } },
       heldTo: 1,
     })
+  }, 30_000)
+
+  test('export in the numbers that the recipe wants, say what was not taken, and go on from there', async () => {
+    const small = ['--width', '32', '--epochs', '2', '--learning-rate', '0.02', '--warmup-steps', '5']
+    const precisionOf = async (number: number) => {
+      await using model = await openBundleModel(join(openRuns(runsFolder()).folderOf(number), 'bundle'))
+      return model.manifest.precision!
+    }
+    const half = await work(11, { recipe: recipeOf(...small, '--precision', 'fp16') })
+    expect(half.warnings).toEqual([])
+    expect((await precisionOf(11)).kind).toBe('fp16')
+
+    const recipe = recipeOf(...small, '--precision', 'int8')
+    const eight = await work(12, { recipe, parent: 'valley@11', parentRun: 11, referenceRun: 11 })
+    expect(eight).toMatchObject({ start: 'parent', verdict: { comparison: { labels: ['fox'] } } })
+    // Whether it holds on so few observations is not for this test to say.
+    const { kind, tried, allowedDrop } = await precisionOf(12)
+    const isTaken = tried[0]!.largestDrop! <= allowedDrop
+    expect(kind).toBe(isTaken ? 'int8' : 'float32')
+    const refusal = expect.stringMatching(/^int8: \d+ kB instead of .* not taken: .* 0\.20 are allowed$/)
+    expect(eight.warnings).toEqual(isTaken ? [] : [refusal])
   }, 30_000)
 })
