@@ -25,7 +25,7 @@ import { openPredictor } from './model/predictor.ts'
 import type { Subset } from './model/subset.ts'
 import { allLabels } from './model/token-rows.ts'
 import type { Examples, TrainingSet } from './model/training-set.ts'
-import { DEFAULT_MEMORY, openSet } from './open-set.ts'
+import { defaultMemory, openSet } from './open-set.ts'
 import { ORACLE_STRATEGY, restrictSet } from './oracle.ts'
 import { type Recipe, trainingOf } from './recipe.ts'
 import { weightsFor } from './training/label-weights.ts'
@@ -63,7 +63,7 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   const { strategy, recipe: shared = settings.recipe } = described
   const own = runFolder(folder, variant, seed)
   await mkdir(own, { recursive: true })
-  using set = await openSet(settings.source, { memory: settings.memory ?? DEFAULT_MEMORY })
+  using set = await openSet(settings.source, { memory: settings.memory ?? defaultMemory() })
   const subsets = subsetsOf(settings, set.layout)
   const part = set.test === null ? 'validation' : settings.part
   const isOracle = strategy.name === 'oracle'

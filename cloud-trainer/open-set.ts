@@ -3,7 +3,7 @@
  * later commands and the processes of an experiment find again.
  */
 import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { sha256Hex } from '#shared/bundle/hash.ts'
@@ -13,16 +13,24 @@ import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { wholeNumber } from './command-line.ts'
 import { readSource, type Source } from './data-source.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
-import { asSource, type ExampleSource, readAll, withLabels } from './dataset/example-source.ts'
+import { asSource, type ExampleSource, readAll, withLabels, withUnlabelled } from './dataset/example-source.ts'
 import { fingerprintOf } from './dataset/fingerprint.ts'
 import { openFitting } from './dataset/fit-specs.ts'
-import type { DatasetWarning } from './dataset/raw-set.ts'
+import type { DatasetWarning, RawExample } from './dataset/raw-set.ts'
 import { describeFolder, openFolder } from './dataset/read-folder.ts'
 import { openTokenFile, type StoredSet, TokenFileError, writeTokenFile } from './dataset/token-file.ts'
 import type { LabelSpec, TrainingSet } from './model/training-set.ts'
 
 const DEFAULT_LIMIT_MIB = 2048
-const DEFAULT_CACHE = join(homedir(), '.cache', 'understory')
+
+/** Of this person; of all where nobody has a home (a container's user that no one knows). */
+const defaultCache = (): string => {
+  try {
+    return join(homedir(), '.cache', 'understory')
+  } catch {
+    return join(tmpdir(), 'understory-cache')
+  }
+}
 
 export const MEMORY_OPTIONS = {
   'memory-limit': wholeNumber({ least: 0 }).default(DEFAULT_LIMIT_MIB),
@@ -38,11 +46,12 @@ export const memorySchema = z.object({ limitMib: z.int(), cache: z.string() })
 /** How much of a set may lie in memory, and where it lies else. It changes no result. */
 export type Memory = z.infer<typeof memorySchema>
 
-export const DEFAULT_MEMORY: Memory = { limitMib: DEFAULT_LIMIT_MIB, cache: DEFAULT_CACHE }
+/** What a run keeps to that says nothing else. */
+export const defaultMemory = (): Memory => ({ limitMib: DEFAULT_LIMIT_MIB, cache: defaultCache() })
 
 export const memoryOf = (values: z.output<z.ZodObject<typeof MEMORY_OPTIONS>>): Memory => ({
   limitMib: values['memory-limit'],
-  cache: resolve(values.cache ?? DEFAULT_CACHE),
+  cache: resolve(values.cache ?? defaultCache()),
 })
 
 export type OpenSetOptions = {
@@ -51,6 +60,8 @@ export type OpenSetOptions = {
   readonly specs?: readonly ModalitySpec[]
   /** Likewise; those of the data when absent. */
   readonly labels?: readonly LabelSpec[]
+  /** Reads examples that no label is known of, which then stand behind those of the data. */
+  readonly more?: () => Promise<readonly RawExample[]>
   /** Looks at the shape of data that are read, and throws when they won't do. */
   readonly check?: (source: Pick<ExampleSource, 'templates'>) => void
   readonly onWarning?: (warning: DatasetWarning) => void
@@ -66,29 +77,33 @@ const MIB = 2 ** 20
 /** Throws a DatasetError that names what is wrong, and TokenFileError. */
 export const openSet = async (source: Source, options: OpenSetOptions): Promise<OpenedSet> => {
   if (source.kind === 'folder') return openFolderSet(source, options)
-  const { onWarning = () => {} } = options
-  return inMemory(asSource(await readSource(source, onWarning)), options)
+  const { onWarning = () => {}, more } = options
+  const read = asSource(await readSource(source, onWarning))
+  return inMemory(more === undefined ? read : withUnlabelled(read, await more()), options)
 }
 
 const openFolderSet = async (
   { kind: _, folder, ...reading }: Extract<Source, { kind: 'folder' }>,
   options: OpenSetOptions,
 ): Promise<OpenedSet> => {
-  const { memory, specs, labels, onWarning = () => {}, onNote = () => {}, signal } = options
+  const { memory, specs, labels, more, onWarning = () => {}, onNote = () => {}, signal } = options
   const description = await describeFolder(folder, reading)
   const root = resolve(folder, description.folder ?? '.')
-  const name = sha256Hex(JSON.stringify({ root, description, tokenizer: tokenizerDigest(specs ?? []), labels }))
+  const isMore = more === undefined ? undefined : true
+  const tokenizer = tokenizerDigest(specs ?? [])
+  const name = sha256Hex(JSON.stringify({ root, description, tokenizer, labels, isMore }))
   const madeOf = async () => `${name} ${await fingerprintOf(root, description)}`
   const file = join(memory.cache, `${name.slice(0, 32)}.tokens`)
   const known = existsSync(file) ? openTokenFile(file, await madeOf()) : null
   if (known !== null) return withWarnings(known, onWarning)
 
   const warnings: DatasetWarning[] = []
-  const source = await openFolder(folder, {
+  const opened = await openFolder(folder, {
     ...reading,
     scratch: memory.cache,
     onWarning: (warning) => warnings.push(warning),
   })
+  const source = more === undefined ? opened : withUnlabelled(opened, await more())
   const bytes = memoryBytes(source)
   if (bytes <= memory.limitMib * MIB) {
     for (const warning of warnings) onWarning(warning)

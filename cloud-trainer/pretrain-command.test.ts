@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -82,6 +82,21 @@ test('pre-train, then fine-tune and probe on a share of the labels', async () =>
   // The inputs' scales are those of all 260 rows, whatever was labelled.
   const specsOf = (name: string) => JSON.parse(readFileSync(at(`${name}/manifest.json`), 'utf8')).specs
   expect(specsOf('probed')).toEqual(specsOf('tuned'))
+})
+
+test('the same from tokens on disk', async () => {
+  const results = []
+  for (const [i, limit] of ['0', '2048'].entries()) {
+    const place = ['--out', at(`encoder-${i}`), '--cache', at(`cache-${i}`), '--memory-limit', limit]
+    expect(await pretrain(...place, '--strategy', 'uniform', '--json')).toBe(0)
+    const { folder: _, seconds: __, epochs, ...made } = lastLine(captured.out)
+    results.push({ ...made, epochs: epochs.map(({ seconds: ___, ...epoch }: { seconds: number }) => epoch) })
+  }
+  expect(readdirSync(at('cache-0'))).toEqual([expect.stringMatching(/^\w+\.tokens$/)])
+  expect(existsSync(at('cache-1'))).toBe(false)
+  expect(results[0]).toEqual(results[1])
+  const weights = [0, 1].map((i) => readFileSync(at(`encoder-${i}/pretrained.bin`)))
+  expect(weights[0]!.equals(weights[1]!)).toBe(true)
 })
 
 test('what does not fit is refused by name', async () => {

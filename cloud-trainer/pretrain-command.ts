@@ -5,9 +5,9 @@ import { z } from 'zod'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { helpText } from '#shared/std/help-text.ts'
 import { parseCommand } from './command-line.ts'
-import { readSource, readUnlabelled, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
-import { buildTrainingSet } from './dataset/build-set.ts'
+import { readUnlabelled, SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
+import { MEMORY_HELP, MEMORY_OPTIONS, memoryOf, openSet } from './open-set.ts'
 import { writePretrained } from './pretrained-model.ts'
 import { type AnyToAny, measureAnyToAny } from './pretraining/any-to-any.ts'
 import { pretrain } from './pretraining/pretrain.ts'
@@ -23,7 +23,7 @@ without labels: tables that dataset.json names as "unlabelled", of a disdat fold
                        predicted from others on rows that were held out, beside the mean and a ridge regression
   --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
   --labelled-only      leave the rows without labels out
-${SOURCE_HELP}
+${SOURCE_HELP}${MEMORY_HELP}
 ${COURSE_HELP}
                        (here --select is best unless given: by the mean over modalities of what each explains)
   --json               the last line of standard output is the result as one JSON object
@@ -52,6 +52,7 @@ const NO_BUNDLE = {
 export const pretrainModel = async (args: readonly string[], signal: AbortSignal): Promise<number> => {
   const shape = {
     ...SOURCE_OPTIONS,
+    ...MEMORY_OPTIONS,
     ...COURSE_OPTIONS,
     select: z.enum(['last', 'best']).default('best'),
     out: z.string().min(1),
@@ -66,10 +67,15 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
   const source = sourceOf(values)
   const recipe = recipeOf({ ...values, ...NO_BUNDLE })
   const folder = resolve(values.out)
-  const raw = await readSource(source, warn)
-  const unlabelled = flags.has('labelled-only') ? [] : await readUnlabelled(source, raw.labels.length)
+  const unlabelled = flags.has('labelled-only') ? [] : await readUnlabelled(source, 0)
   if (unlabelled.length === 0) process.stderr.write('note: no rows beside the training part\n')
-  const set = buildTrainingSet({ ...raw, examples: [...raw.examples, ...unlabelled] }, { onWarning: warn })
+  using set = await openSet(source, {
+    memory: memoryOf(values),
+    ...(unlabelled.length === 0 ? {} : { more: async () => unlabelled }),
+    onWarning: warn,
+    onNote: (text) => void process.stderr.write(`note: ${text}\n`),
+    signal,
+  })
   using bar = openProgressBar({ ...set, metric: 'explained' })
   const training = trainingOf(recipe, { labels: 1, folder: resolve(values.checkpoints ?? `${folder}.run`) })
   const { startFrom: _, ...course } = training

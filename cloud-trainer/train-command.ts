@@ -15,7 +15,7 @@ import { averageOf, type Evaluation } from './evaluation/evaluate.ts'
 import { foreignEntry } from './export/write-bundle.ts'
 import { withLabelShare } from './label-share.ts'
 import type { TrainingSet } from './model/training-set.ts'
-import { DEFAULT_MEMORY, MEMORY_HELP, MEMORY_OPTIONS, memoryOf, memorySchema, openSet } from './open-set.ts'
+import { defaultMemory, MEMORY_HELP, MEMORY_OPTIONS, memoryOf, memorySchema, openSet } from './open-set.ts'
 import { type PretrainedModel, readPretrained, recipeFrom, requireSameInputs } from './pretrained-model.ts'
 import { startingWeights } from './pretraining/start.ts'
 import { openProgressBar } from './progress-bar.ts'
@@ -145,7 +145,7 @@ const make = async (settings: Settings, options: MakeOptions): Promise<number> =
   await requirePlace(bundleFolder)
   const pretrained = settings.start === undefined ? null : await readPretrained(settings.start.folder)
   using whole = await openSet(source, {
-    memory: settings.memory ?? DEFAULT_MEMORY,
+    memory: settings.memory ?? defaultMemory(),
     ...(pretrained === null
       ? {}
       : { specs: pretrained.specs, check: (raw: Pick<RawSet, 'templates'>) => requireSameInputs(pretrained, raw) }),

@@ -49,6 +49,19 @@ export const withLabels = (source: ExampleSource, labels: readonly LabelSpec[]):
   }
 }
 
+/** With others behind its own, of which no label is known; theirs are not looked at. */
+export const withUnlabelled = (source: ExampleSource, more: readonly RawExample[]): ExampleSource => {
+  const { ids, parts, labels, read } = source
+  const unknown = new Float32Array(labels.length).fill(Number.NaN)
+  return {
+    ...source,
+    ids: [...ids, ...more.map(({ id }) => id)],
+    parts: [...parts, ...more.map(({ part }) => part)],
+    read: async (example) =>
+      example < ids.length ? read(example) : { ...more[example - ids.length]!, labels: unknown },
+  }
+}
+
 export const asSource = ({ examples, ...rest }: RawSet): ExampleSource => ({
   ...rest,
   ids: examples.map(({ id }) => id),

@@ -17,12 +17,12 @@ export const fingerprintOf = async (root: string, description: Description): Pro
 
 /** Files, and folders with all that is in them. */
 const placesIn = (description: Description): ReadonlySet<string> => {
-  const places = new Set([description.table])
+  const places = new Set<string>()
   const walk = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return
     for (const [key, inner] of Object.entries(value)) {
       if (typeof inner !== 'string') walk(inner)
-      else if (key === 'file') places.add(inner)
+      else if (key === 'file' || key === 'table') places.add(inner)
       else if (key === 'path') places.add(folderOf(inner))
       else if (key === 'raster') places.add(`${inner}.json`).add(`${inner}.u8`)
       else if (key === 'column' && 'channels' in value) places.add('.') // files that a column names
