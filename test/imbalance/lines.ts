@@ -16,7 +16,7 @@ export const measured = (scores: readonly MeasuredScore[], measure: Measure): nu
     average: scores,
     single,
     weakest: single.slice(-1),
-    all: scores.filter(({ group }) => group === 'all'),
+    all: scores.filter(({ subset }) => subset === 'all'),
   }[measure]
   return 100 * mean(chosen.map(({ value }) => value))
 }

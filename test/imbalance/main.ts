@@ -6,13 +6,14 @@
 import '#shared/platform/preflight.ts'
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { chooseStrategy } from '#cloud/masking/auto.ts'
 import type { StrategyOptions } from '#cloud/masking/strategy.ts'
 import { assert } from '#shared/std/assert.ts'
 import { type Cell, CORE, heldOutCells, KAPPAS, RATES, REST, STRATEGIES } from './cells.ts'
-import { type Dials, MIDDLE } from './dials.ts'
-import { type MeasuredLine, TUNED, withTunedDropout } from './lines.ts'
-import { differencePictures, differenceTable, measurementsCsv, regretTable } from './page.ts'
+import { type Dials, MIDDLE, modalitiesOf } from './dials.ts'
+import { MEASURES, type MeasuredLine, TUNED, withTunedDropout } from './lines.ts'
+import { differencePictures, differenceTable, fatesTable, measurementsCsv, regretTable } from './page.ts'
 import { madeTrainingSet, runOnce, writeFolder } from './runs.ts'
 
 const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--part PART] [--seeds 1,2,3,4,5] [--cells TEXT]
@@ -69,13 +70,29 @@ const measure = async (file: string, tasks: readonly Task[], seeds: readonly num
 
 const OPPONENTS = ['uniform', 'dropout 0.5', TUNED, 'opm', 'beta-hypercube', 'miam λ=3']
 
-const report = async (file: string, folder: string, cells: readonly string[], prefix: string): Promise<void> => {
-  const lines = withTunedDropout(await readLines(file))
-  const tables = (['average', 'single', 'weakest', 'all'] as const).map((measure) =>
-    differenceTable(lines, cells, 'miam', OPPONENTS, measure),
+const tokensOf = ({ dials }: Cell): readonly number[] => modalitiesOf(dials).map(({ tokens }) => tokens)
+
+/** The measured strategy that `--strategy auto` takes in a cell. */
+const autoIn = (cell: Cell): string => {
+  const { strategy } = chooseStrategy(tokensOf(cell))
+  const found = Object.entries(STRATEGIES).find(([, options]) => isDeepStrictEqual(options, strategy))
+  assert(found !== undefined, 'what the rule takes was measured', { ...strategy })
+  return found[0]
+}
+
+const report = async (file: string, folder: string, all: readonly Cell[], prefix: string): Promise<void> => {
+  const measuredLines = await readLines(file)
+  const chosen = all.filter(({ name }) => measuredLines.some(({ cell }) => cell === name))
+  const cells = chosen.map(({ name }) => name)
+  const lines = withTunedDropout(measuredLines)
+  const tables = MEASURES.map((measure) => differenceTable(lines, cells, 'miam', OPPONENTS, measure))
+  const auto = (name: string) => autoIn(chosen.find((cell) => cell.name === name)!)
+  const regrets = regretTable(lines, cells, Object.keys(STRATEGIES), { auto })
+  const fates = fatesTable(
+    chosen.map((cell) => ({ name: cell.name, tokens: tokensOf(cell) })),
+    STRATEGIES,
   )
-  const regrets = regretTable(lines, cells, [...Object.keys(STRATEGIES), TUNED], {})
-  process.stdout.write(`${[...tables, regrets].join('\n\n')}\n`)
+  process.stdout.write(`${[...tables, regrets, fates].join('\n\n')}\n`)
   await mkdir(join(folder, 'figures'), { recursive: true })
   await writeFile(join(folder, `${prefix}.csv`), measurementsCsv(lines))
   for (const { name, svg } of differencePictures(lines, cells, 'miam', OPPONENTS, 'average')) {
@@ -113,7 +130,7 @@ const run = async (): Promise<void> => {
   const isHeldOut = values.part === 'held-out'
   if (what === 'report') {
     assert(values.in !== undefined, 'a report is of a file: --in FILE')
-    const cells = (isHeldOut ? heldOutCells() : [...CORE, ...REST]).map(({ name }) => name)
+    const cells = isHeldOut ? heldOutCells() : [...CORE, ...REST]
     await report(resolve(values.in), resolve(values.out), cells, isHeldOut ? 'held-out' : 'map')
     return
   }

@@ -1,7 +1,9 @@
 /** The map as tables and pictures. Pure. */
+import type { StrategyOptions } from '#cloud/masking/strategy.ts'
 import { intervalChart } from '#cloud/report/interval-chart.ts'
 import { standalone } from '#cloud/report/picture.ts'
 import { extent } from '#cloud/report/scale.ts'
+import { fatesOf } from './fates.ts'
 import {
   type Difference,
   differenceIn,
@@ -65,6 +67,24 @@ export const regretTable = (
     ...regrets.map(({ cell, best, values }) => row([cell, points(best), ...values.map(points)])),
     summary('mean', (values) => values.reduce((sum, value) => sum + value, 0) / values.length),
     summary('largest', (values) => Math.max(...values)),
+  ].join('\n')
+}
+
+/** Before there are scores, in percent of training observations: nothing visible / only the modality that is rarest alone. */
+export const fatesTable = (
+  cells: readonly { readonly name: string; readonly tokens: readonly number[] }[],
+  strategies: Readonly<Record<string, StrategyOptions>>,
+): string => {
+  const percent = (share: number): string => (100 * share).toFixed(1)
+  // MIAM with any λ starts as the Beta hypercube; OPM hides all alike.
+  const shown = Object.entries(strategies).filter(([, { name }]) => name !== 'miam' && name !== 'opm')
+  return [
+    ...ruled(['nothing / one alone, %', 'tokens', ...shown.map(([key]) => key)]),
+    ...cells.map(({ name, tokens }) => {
+      const fates = shown.map(([, options]) => fatesOf(options, tokens))
+      const told = fates.map(({ nothing, rarestAlone }) => `${percent(nothing)} / ${percent(rarestAlone)}`)
+      return row([name, tokens.join(', '), ...told])
+    }),
   ].join('\n')
 }
 
