@@ -57,6 +57,7 @@ test('pre-train, then fine-tune and probe on a share of the labels', async () =>
   expect(made.epochs.map(({ epoch }: { epoch: number }) => epoch)).toEqual([1, 2, 3])
   expect(made.anyToAny).toMatchObject({ part: 'test', observations: 30 })
   expect(captured.out).toContain('explained of one modality by all others')
+  expect(captured.out).toMatch(/^weather {2}model \d\.\d+ {2}ridge \d\.\d+$/m)
   expect(captured.told).toContain('explained weather')
   const csv = readFileSync(at('encoder/any-to-any.csv'), 'utf8').trim().split('\n')
   expect(csv.map((line) => line.split(',').slice(0, 3).join())).toEqual([

@@ -107,7 +107,7 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
       `${folder}: epoch ${made.selectedEpoch}, ${summary.rows.train} rows, ${unlabelled.length} of them without labels`,
       `explained of the other modalities by each alone: ${named.join(', ')}`,
       `explained of one modality by all others: ${all.toFixed(3)}`,
-      anyToAnyText(anyToAny),
+      anyToAnyText(anyToAny, set.layout.modalities.length),
       '',
     ].join('\n'),
   )
@@ -123,8 +123,10 @@ const anyToAnyCsv = ({ entries }: AnyToAny): string => {
   return `${['from,group,to,mean,ridge,penalty,model,ridgeOfMean,modelOfMean', ...lines].join('\n')}\n`
 }
 
-const anyToAnyText = ({ part, observations, entries }: AnyToAny): string => {
-  const shown = entries.filter(({ group }) => group === 'leave-one-out')
+/** Each modality from all others. */
+const anyToAnyText = ({ part, observations, entries }: AnyToAny, modalities: number): string => {
+  const shown = entries.filter(({ from }) => from.split('+').length === modalities - 1)
+  if (shown.length === 0) return ''
   const share = (error: number | null, mean: number) => (error === null ? '–' : (error / mean).toFixed(3))
   const width = Math.max(...shown.map(({ to }) => to.length))
   return [
