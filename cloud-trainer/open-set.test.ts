@@ -9,6 +9,7 @@ import { geoPlantFiles, someSurveys } from '#test/support/geoplant-files.ts'
 import type { Source } from './data-source.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { evaluateSubsets } from './evaluation/evaluate.ts'
+import { withLabelShare } from './label-share.ts'
 import { defaultModelConfig } from './model/config.ts'
 import { openPredictor } from './model/predictor.ts'
 import { standardSubsets } from './model/subset.ts'
@@ -55,7 +56,7 @@ const measured = async (set: TrainingSet, { weights, config }: Awaited<ReturnTyp
 }
 
 describe('a set in memory and the same one on disk', () => {
-  test('have equal examples, weights after an epoch, and scores, for an oracle too', async () => {
+  test('have equal examples, weights after an epoch, and scores, for an oracle and on a share of the labels too', async () => {
     using inMemory = await open(2048)
     expect(await readdir(folder)).toEqual(['geoplant'])
     using onDisk = await open(0)
@@ -80,6 +81,13 @@ describe('a set in memory and the same one on disk', () => {
     const [oracle, other] = [await trained(restrictSet(onDisk, subset!)), await trained(restrictSet(inMemory, subset!))]
     expect(oracle.weights).toEqual(other.weights)
     expect(oracle.weights).not.toEqual(model.weights)
+
+    const [some, same] = [
+      await trained(withLabelShare(onDisk, 0.5, 1)),
+      await trained(withLabelShare(inMemory, 0.5, 1)),
+    ]
+    expect(some.weights).toEqual(same.weights)
+    expect(some.weights).not.toEqual(model.weights)
   })
 
   test('have equal examples in the terms of a model', async () => {
@@ -157,7 +165,7 @@ describe('the file of tokens', () => {
     expect(before.train.rows.at(0)!.features).toEqual(set.train.rows.at(0)!.features)
   })
 
-  test('names the folder where there is no room for it', async () => {
+  test('has no place where no folder can be', async () => {
     await writeFile(join(folder, 'a file'), '')
     const nowhere = { limitMib: 0, cache: join(folder, 'a file', 'cache') }
     await expect(openSet(source, { memory: nowhere })).rejects.toMatchObject({ code: 'ENOTDIR' })
