@@ -14,7 +14,7 @@ import type { RawSet } from './dataset/raw-set.ts'
 import type { Predictor, PredictorRequest } from './model/predictor.ts'
 import type { MemorySet } from './model/training-set.ts'
 
-class BundleError extends Error {
+export class BundleError extends Error {
   readonly code = 'bad-bundle'
   constructor(message: string, options?: ErrorOptions) {
     super(message, options)

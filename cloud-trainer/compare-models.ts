@@ -98,11 +98,14 @@ const judgedChanges = async (
     chosen.push(subset)
     changes.push(resampleChange(...answers, { task, seed: 0, resamples: RESAMPLES }))
   }
-  return simultaneousChanges(changes).map((change, s) => {
-    const { name, predictions } = chosen[s]!
-    return { subset: name, predictions, ...change }
-  })
+  return simultaneousChanges(changes)
+    .map((change, s) => ({ subset: chosen[s]!.name, predictions: chosen[s]!.predictions, ...change }))
+    .filter((change) => !mayStayUnmeasured(change))
 }
+
+/** Nobody asks for it, and its labels are too few for an interval. A score that is no number is another matter. */
+const mayStayUnmeasured = ({ predictions, after, low }: SubsetChange): boolean =>
+  predictions === null && Number.isNaN(low) && !Number.isNaN(after)
 
 /** One model on the validation part. */
 type Side = {

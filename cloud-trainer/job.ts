@@ -6,7 +6,7 @@ import { deserialize, serialize } from 'node:v8'
 import type { LabelledObservation } from '#shared/domain/labelled-observation.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
-import { openBundleModel } from './bundle-model.ts'
+import { BundleError, openBundleModel } from './bundle-model.ts'
 import { refusedForms } from './bundle-text.ts'
 import { compareModels } from './compare-models.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
@@ -72,7 +72,7 @@ export const runJob = async (options: JobOptions): Promise<Outcome> => {
 
 /** Whether another attempt with the same data may end better. */
 const isPassing = (cause: unknown): boolean => {
-  if (cause instanceof DatasetError) return false
+  if (cause instanceof DatasetError || cause instanceof BundleError) return false
   if (cause instanceof TrainingError) return cause.code === 'damaged-checkpoint' || cause.code === 'other-checkpoint'
   return !(cause instanceof ExportError) || cause.code === 'runtime'
 }
@@ -86,7 +86,8 @@ const learn = async (run: Run, folder: string, options: JobOptions): Promise<Omi
     onWarning,
   })
   const parentFolder = run.parentRun === null ? null : openRuns(options.runsFolder).folderOf(run.parentRun)
-  const parent = parentFolder === null ? null : await goingOn(parentFolder, raw, run)
+  const warn = (warning: string): void => void warnings.push(warning)
+  const parent = parentFolder === null ? null : await goingOn(parentFolder, raw, run, warn)
   const set = buildTrainingSet(raw, parent === null ? { onWarning } : { specs: parent.specs, onWarning })
   const training = trainingOf(run.recipe, {
     labels: raw.labels.length,
@@ -107,7 +108,7 @@ const learn = async (run: Run, folder: string, options: JobOptions): Promise<Omi
   })
   const { config, weights } = made.trained
   await keepModel(folder, { config, weights, specs: set.specs, labels: set.labels })
-  const rivals = await meetRivals({ run, folder, runsFolder: options.runsFolder, raw, set, made, signal })
+  const rivals = await meetRivals({ run, folder, runsFolder: options.runsFolder, raw, set, made, signal, warn })
   return {
     kind: 'trained',
     ...recordOf(set, made),
@@ -138,9 +139,18 @@ const readSnapshot = async (folder: string, storeFile: string): Promise<readonly
   return labelled
 }
 
-/** The parent's model, if it can go on learning from these data. */
-const goingOn = async (parentFolder: string, raw: RawSet, { recipe }: Run): Promise<KeptModel | null> => {
+/** The parent's model, if it is whole and can go on learning from these data. */
+const goingOn = async (
+  parentFolder: string,
+  raw: RawSet,
+  { recipe, parentRun }: Run,
+  warn: (warning: string) => void,
+): Promise<KeptModel | null> => {
   const kept = await readKeptModel(parentFolder)
+  if (kept === null) {
+    warn(`run ${parentRun}: its weights are missing or damaged, so this one starts from random ones`)
+    return null
+  }
   return canGoOn(kept, raw, configOf(recipe, raw.labels.length)) ? kept : null
 }
 
@@ -152,9 +162,13 @@ type RivalOptions = {
   readonly set: TrainingSet
   readonly made: TrainedBundle
   readonly signal: AbortSignal
+  readonly warn: (warning: string) => void
 }
 
-/** The current model first, then the reference if it is another. None before the first one is published. */
+/**
+ * The current model first, then the reference if it is another. None before the first one is published. A reference that
+ * is no whole bundle any more judges nothing, or no model would ever be published again; a current one throws.
+ */
 const meetRivals = async ({
   run,
   folder,
@@ -163,6 +177,7 @@ const meetRivals = async ({
   set,
   made,
   signal,
+  warn,
 }: RivalOptions): Promise<readonly Rival[]> => {
   if (run.parentRun === null) return []
   await using own = await openBundleModel(join(folder, BUNDLE_FOLDER))
@@ -176,7 +191,12 @@ const meetRivals = async ({
   const rivals: Rival[] = [{ role: 'current', run: run.parentRun, comparison: await compare(run.parentRun) }]
   const { referenceRun } = run
   if (referenceRun === null || referenceRun === run.parentRun) return rivals
-  return [...rivals, { role: 'reference', run: referenceRun, comparison: await compare(referenceRun) }]
+  const comparison = await compare(referenceRun).catch((cause: unknown) => {
+    if (!(cause instanceof BundleError)) throw cause
+    warn(`run ${referenceRun}: this one is not held to it: ${cause.message}`)
+    return null
+  })
+  return [...rivals, { role: 'reference', run: referenceRun, comparison }]
 }
 
 const recordOf = (set: TrainingSet, { trained, manifest, calibrationError }: TrainedBundle) => ({

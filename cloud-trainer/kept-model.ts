@@ -5,10 +5,11 @@ import { z } from 'zod'
 import { modalitySpecSchema } from '#shared/bundle/manifest.ts'
 import type { ModalitySpec } from '#shared/domain/modality.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
-import { assert } from '#shared/std/assert.ts'
+import { layoutOf } from '#shared/tokens/layout-of.ts'
 import { fitSpecs } from './dataset/fit-specs.ts'
 import type { RawSet } from './dataset/raw-set.ts'
 import type { ModelConfig } from './model/config.ts'
+import { parameterTable } from './model/parameters.ts'
 import type { LabelSpec } from './model/training-set.ts'
 import { recipeSchema } from './recipe.ts'
 
@@ -41,13 +42,31 @@ export const keepModel = async (folder: string, { weights, ...description }: Kep
   await writeFileAtomic(join(folder, FILES.description), JSON.stringify({ schema: 'kept-model/1', ...description }))
 }
 
-export const readKeptModel = async (folder: string): Promise<KeptModel> => {
-  const { schema: _, ...description } = keptSchema.parse(
-    JSON.parse(await readFile(join(folder, FILES.description), 'utf8')),
-  )
-  const bytes = await readFile(join(folder, FILES.weights))
-  assert(bytes.length % 4 === 0, 'weights are float32 numbers', { bytes: bytes.length })
-  return { ...description, weights: new Float32Array(Uint8Array.from(bytes).buffer) }
+/** Null when a file of it is missing, damaged, or of another version of this program: a new model starts without it. */
+export const readKeptModel = async (folder: string): Promise<KeptModel | null> => {
+  const description = keptSchema.safeParse(parsedJson(await readOrEmpty(join(folder, FILES.description))))
+  if (!description.success) return null
+  const { schema: _, ...kept } = description.data
+  const bytes = await readOrEmpty(join(folder, FILES.weights))
+  if (bytes.length !== 4 * parameterTable(kept.config, layoutOf(kept.specs)).total) return null
+  return { ...kept, weights: new Float32Array(Uint8Array.from(bytes).buffer) }
+}
+
+const readOrEmpty = async (file: string): Promise<Uint8Array> => {
+  try {
+    return await readFile(file)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return new Uint8Array()
+    throw cause
+  }
+}
+
+const parsedJson = (bytes: Uint8Array): unknown => {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch {
+    return null // nothing that a schema lets pass
+  }
 }
 
 /**

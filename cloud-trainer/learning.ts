@@ -15,6 +15,7 @@ import type { SubsetTraffic } from './judged-subsets.ts'
 import { KEPT_MODEL_FILES } from './kept-model.ts'
 import { currentRun, type Occasion, planRun, referenceRun } from './plan-run.ts'
 import type { PublishedRelease, Registry } from './registry/registry.ts'
+import { restoreBundle } from './restore-bundle.ts'
 import type { Rollout } from './rollout/rollout.ts'
 import { OUTCOME_FILE, openRuns, type Run, readOutcome } from './run-record.ts'
 import type { ServiceEvent } from './service-event.ts'
@@ -95,9 +96,20 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
     })
   }
 
+  /** A run that has nothing to be compared with fails, and so would each after it. */
+  const mendCurrent = async (): Promise<void> => {
+    const current = currentRun(known)
+    const published = await registry.current(family)
+    if (current === null || published?.version !== current.state.version) return
+    const restored = await restoreBundle(join(runs.folderOf(current.number), BUNDLE_FOLDER), published, registry)
+    if (restored.length > 0)
+      log.warn({ run: current.number, restored }, 'files of the current model were lost or damaged')
+  }
+
   const work = async (run: Run): Promise<Run> => {
     const { number } = run
     if (stopping.signal.aborted) return run
+    await mendCurrent()
     job = startJob(options.runsFolder, number, (progress) => emit({ kind: 'training', run: number, ...progress }))
     const exit = await job.ended
     job = null

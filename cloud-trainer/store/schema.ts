@@ -120,16 +120,17 @@ CREATE TABLE traffic (
 ) WITHOUT ROWID;
 
 -- Those taken in before have no time of arrival. A station's clock may lie ahead; its last word here cannot.
+-- Added up in the table, as a GROUP BY would sort all of them in memory.
 INSERT INTO traffic (model, modalities, week, predictions)
-SELECT model, modalities, week, count(*) FROM (
-  SELECT
-    p.model,
-    (SELECT json_group_array(name) FROM (
-      SELECT seen.key AS name FROM json_each(p.body, '$.evidence') seen
-      WHERE json_extract(seen.value, '$.visibleTokens') > 0 ORDER BY seen.key
-    )) AS modalities,
-    CAST(min(json_extract(p.body, '$.predictedAtMs'), e.last_seen_ms) / 604800000 AS INTEGER) AS week
-  FROM prediction p JOIN epoch e ON e.number = p.epoch
-) GROUP BY model, modalities, week;
+SELECT
+  p.model,
+  (SELECT json_group_array(name) FROM (
+    SELECT seen.key AS name FROM json_each(p.body, '$.evidence') seen
+    WHERE json_extract(seen.value, '$.visibleTokens') > 0 ORDER BY seen.key
+  )),
+  CAST(min(json_extract(p.body, '$.predictedAtMs'), e.last_seen_ms) / 604800000 AS INTEGER),
+  1
+FROM prediction p JOIN epoch e ON e.number = p.epoch WHERE true
+ON CONFLICT DO UPDATE SET predictions = predictions + 1;
 `,
 ]

@@ -150,6 +150,24 @@ describe('a model whose sensor was broken while it learned, after one that lacke
     expect(verdict.fell.map(({ subset, predictions }) => [subset, predictions])).toContainEqual(['bee', null])
   })
 
+  test('is measured on what few labels know of only where stations ask with it', async () => {
+    const known = [0, 1].map((present) =>
+      next.raw.examples.find(({ part, labels }) => part === 'validation' && labels[0] === present),
+    )
+    const examples = next.raw.examples.map((it) =>
+      known.includes(it) ? it : { ...it, readings: it.readings.filter(({ modality }) => modality !== 'bee') },
+    )
+    const raw = { ...next.raw, examples }
+    const few = { ...next, raw, set: buildTrainingSet(raw, { specs: next.set.specs }) }
+    const named = async (traffic: readonly SubsetTraffic[]) =>
+      (await compare(traffic, few)).judged.map(({ subset, low }) => [subset, Number.isNaN(low)])
+    expect(await named([asked('bee', 50)])).toEqual([['bee', true]])
+    const standard = await named([])
+    expect(standard.map(([subset]) => subset)).not.toContain('bee')
+    expect(standard).toContainEqual(['ant', false])
+    expect(standard).not.toContainEqual([expect.anything(), true])
+  })
+
   test('is measured on three of five as well, which no evaluation looks at', async () => {
     const { judged, subsets } = await compare([asked('bee+cow+dog', 50)])
     expect(subsets).not.toContain('bee+cow+dog')
@@ -277,7 +295,19 @@ describe('runs', () => {
       reference: { run: 1, comparison: { judged: [{ subset: 'all' }] } },
       heldTo: 1,
     })
-  }, 30_000)
+
+    // What nobody can read any more holds nobody, and says so.
+    const lost = join(openRuns(runsFolder()).folderOf(1), 'bundle', 'model.onnx')
+    rmSync(lost)
+    const fourth = await work(4, { recipe: recipeOf(...bad), parent: 'valley@2', parentRun: 2, referenceRun: 1 })
+    expect(fourth).toMatchObject({
+      verdict: { kind: 'publish' },
+      reference: { run: 1, comparison: null },
+      warnings: [expect.stringContaining('run 1: this one is not held to it')],
+    })
+    expect(fourth.heldTo).not.toBe(1)
+    await expect(work(5, { recipe: recipeOf(...bad), ...rivals })).rejects.toThrow('bad-bundle')
+  }, 60_000)
 
   test('export in the numbers that the recipe wants, say what was not taken, and go on from there', async () => {
     const small = ['--width', '32', '--epochs', '2', '--learning-rate', '0.02', '--warmup-steps', '5']

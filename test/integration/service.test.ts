@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -244,7 +244,7 @@ test('data that teach nothing are told, and not tried again before there are mor
   expect(await runs()).toHaveLength(1)
 }, 60_000)
 
-test('a model that is worse than the current one is refused, and stations are not asked to run it', async () => {
+test('a model that is worse than the current one is refused, though its files were lost, and stations are not asked to run it', async () => {
   const first = await startHere(['--epochs', '15', '--learning-rate', '0.02', '--warmup-steps', '5'])
   await untilListening(first.events)
   const asked = Array.from({ length: 30 }, (_, i) => predictionRow(5000 + i, { location: 0, weather: 1 }))
@@ -253,6 +253,11 @@ test('a model that is worse than the current one is refused, and stations are no
   await send(0, 6)
   await first.until('targeted')
   await first.service[Symbol.asyncDispose]()
+
+  const ofFirst = join(folder, 'runs', '000001')
+  rmSync(join(ofFirst, 'bundle', 'model.onnx'))
+  writeFileSync(join(ofFirst, 'bundle', 'manifest.json'), '{')
+  truncateSync(join(ofFirst, 'weights.bin'), 400)
 
   // Of another width, so from random weights, which hardly move.
   const second = await startHere(['--width', '16', '--epochs', '1', '--learning-rate', '0.000001'])
@@ -273,6 +278,7 @@ test('a model that is worse than the current one is refused, and stations are no
       start: 'random',
       verdict: { comparison: { judged: [{ subset: 'weather', predictions: 30 }] } },
       heldTo: 1,
+      warnings: expect.arrayContaining([expect.stringContaining('run 1: its weights are missing or damaged')]),
     },
   })
   expect(second.events.filter(({ kind }) => kind === 'published' || kind === 'targeted')).toEqual([])
