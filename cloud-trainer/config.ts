@@ -23,7 +23,10 @@ export type ServiceConfig = {
   /** IANA zone of the cron expression. */
   readonly zone: string
   readonly maxModels: number | null
-  /** Most that a new model's score may lie below the current one's, in the mean and on each subset with real traffic. */
+  /**
+   * Most that a new model's score may lie below the current one's and the reference's (gate.ts): in the mean and, unless it
+   * may be chance, on each subset with real traffic.
+   */
   readonly tolerance: number
   /** Real traffic: least share of the predictions of the last weeks. */
   readonly trafficShare: number

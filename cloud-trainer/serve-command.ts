@@ -22,8 +22,9 @@ const SERVE_HELP = `understory trainer serve – takes in what stations send, tr
   --cron EXPR          also train at these times, if there are new labels
   --zone ZONE          IANA time zone of --cron (default UTC)
   --max-models N       train no more once so many are published
-  --tolerance X        most that a new model's AUC may lie below the current one's, in the mean and on
-                       each subset of the inputs with real traffic (default ${DEFAULT_TOLERANCE})
+  --tolerance X        most that a new model's AUC may lie below the current one's, and below the last one's
+                       that nothing was lost against: in the mean and, unless it may be chance, on each
+                       subset of the inputs with real traffic (default ${DEFAULT_TOLERANCE})
   --traffic-share X    real traffic is this share of the last weeks' predictions (default ${DEFAULT_TRAFFIC_SHARE})
   --traffic-weeks N    as many weeks, the running one included (default ${DEFAULT_TRAFFIC_WEEKS})
   --minimum-positives N  taxa present in fewer observations are left out (default 5)
