@@ -321,7 +321,7 @@ const calibrationTable = (results: Results): string => {
     [{ text: 'calibration error' }, ...variants.map(nameCell)],
     subsets.map((subset) => ({
       cells: [
-        { text: subset },
+        { text: columnTitle(subset, results.data.modalities) },
         ...own.map((runs) => ({ text: errorOf(runs, subset, 'after'), small: errorOf(runs, subset, 'before') })),
       ],
     })),

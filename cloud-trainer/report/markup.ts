@@ -32,7 +32,7 @@ export const label = (
 ): string => element('text', attributes, escapeText(text))
 
 /** Pixels of a letter on average: of the small type, and of titles. */
-export const LETTER = { small: 6.1, title: 8 } as const
+export const LETTER = { small: 6.1, title: 8.3 } as const
 
 /** The title of a picture; one that is longer than `room` pixels is cut, and is then its own tooltip. */
 export const pictureTitle = (
