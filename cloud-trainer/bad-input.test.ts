@@ -153,6 +153,13 @@ describe('odd, and allowed', () => {
     const args = ['--data', folder, '--bundle', join(folder, 'bundle'), '--permutations', '6', '--resamples', '4']
     expect(await trainerCommand(['insight', 'shapley', ...args, '--json']), captured.told).toBe(0)
     expect(captured.out).toContain('m11')
+    const said = () => JSON.parse(captured.out.trimEnd().split('\n').at(-1)!) as unknown
+    expect(said()).toMatchObject({ permutations: 6 })
+    captured.out = ''
+    expect(await trainerCommand(['insight', 'shapley', ...args, '--observation', 's7', '--json']), captured.told).toBe(
+      0,
+    )
+    expect(said()).toMatchObject({ permutations: 6 })
   }, 60_000)
 })
 

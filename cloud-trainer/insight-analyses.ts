@@ -8,7 +8,6 @@ import { globalFinding, localFinding } from './insight/contribution-findings.ts'
 import { globalShapley, localShapley, type Sampling, tokenContributions } from './insight/contributions.ts'
 import type { Finding } from './insight/finding.ts'
 import { modalityPlayers, type Player, partPlayers, tokenPlayers } from './insight/players.ts'
-import { MOST_EXACT_PLAYERS } from './insight/shapley.ts'
 import { bandsFinding, contextFinding, subsetsFinding } from './insight/subset-findings.ts'
 import { MOST_PARTS, scoreCombinations, scoreContext, scoreSubsets } from './insight/subsets.ts'
 import {
@@ -48,9 +47,17 @@ export const shapleyOfModalities = async (
 ): Promise<Outcome> => {
   const metric = metricOf(input, values)
   const { layout } = input.model
-  const found = await globalShapley(layout, metric.values, samplingOf(values, MODALITY_PERMUTATIONS))
-  return measured(globalFinding(metric.subject, found), metric, found)
+  const sampling = samplingOf(values, MODALITY_PERMUTATIONS)
+  const found = await globalShapley(layout, metric.values, sampling)
+  const permutations = permutationsOf(found, sampling)
+  return measured(globalFinding(metric.subject, found), metric, { permutations, ...found })
 }
+
+/** Orders that were sampled; null when every coalition was evaluated. */
+const permutationsOf = (
+  { contributions }: { readonly contributions: readonly { readonly standardError: number | null }[] },
+  { pairs }: Sampling,
+): number | null => (contributions.some(({ standardError }) => standardError !== null) ? 2 * pairs : null)
 
 type LocalValues = SamplingValues & {
   readonly observation: string
@@ -92,7 +99,7 @@ export const contributionsOf = async (
     record: {
       observation: values.observation,
       seed: values.seed,
-      permutations: own.length > MOST_EXACT_PLAYERS && what === 'token' ? 2 * sampling.pairs : null,
+      permutations: permutationsOf(answers[0]!, sampling),
       answers: answers.map((answer) => ({ ...answer, label: names[answer.label]! })),
     },
   }

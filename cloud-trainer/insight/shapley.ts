@@ -17,7 +17,7 @@ export type Values = ArrayLike<number>
 export type Game = (coalitions: readonly Coalition[]) => Promise<readonly Values[]>
 
 /** Beyond this 2^players evaluations are too many, and orders are sampled. */
-export const MOST_EXACT_PLAYERS = 10
+const MOST_EXACT_PLAYERS = 10
 
 export type Contributions = {
   /** [players][values] */
