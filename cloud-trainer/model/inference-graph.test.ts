@@ -62,9 +62,7 @@ describe.each(['drop', 'replace'] as const)('%s', (mode) => {
     const rows = Array.from({ length: 5 }, () => drawTokens(model.random, layout, 0.5))
     const expected = await model.predict(rows)
     expect(expected.every(Number.isFinite)).toBe(true)
-    for (const value of [-1e20, Number.NaN]) {
-      expect(await model.predict(rows.map((row) => withHiddenFeatures(row, layout, value)))).toEqual(expected)
-    }
+    expect(await model.predict(rows.map((row) => withHiddenFeatures(row, layout, -1e20)))).toEqual(expected)
   })
 
   test('an observation alone is its row of a batch, whatever else is in it', async () => {
