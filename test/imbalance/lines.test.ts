@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { differenceIn, type MeasuredLine, TUNED, withInterval, withTunedDropout } from './lines.ts'
+import { differenceIn, type MeasuredLine, meanDifference, TUNED, withInterval, withTunedDropout } from './lines.ts'
 
 const scores = (value: number) => [
   { subset: 'm1', group: 'single' as const, value },
@@ -36,12 +36,12 @@ test('differences are paired by seed, within a cell and over cells', () => {
   ]
   const pair = ['miam', 'uniform'] as const
   for (const measure of ['average', 'single', 'weakest', 'all'] as const) {
-    const { value, low, high } = differenceIn(lines, ['a'], pair, measure)!
+    const { value, low, high } = differenceIn(lines, 'a', pair, measure)!
     expect([value, low, high].map((end) => Number(end.toFixed(6)))).toEqual([10, 10, 10])
   }
-  // Seed 2 is not in b, seed 3 has no partner: the mean is over seed 1.
-  expect(differenceIn(lines, ['a', 'b'], pair, 'average')!.value).toBeCloseTo(5, 9)
-  expect(differenceIn(lines, ['a'], ['miam', 'opm'], 'average')).toBeNull()
+  // Of b, seed 3 has no partner; each cell counts once: 10 and 0.
+  expect(meanDifference(lines, ['a', 'b'], pair, 'average').value).toBeCloseTo(5, 9)
+  expect(differenceIn(lines, 'a', ['miam', 'opm'], 'average')).toBeNull()
 })
 
 test('a tuned dropout is chosen on the validation part, seed by seed', () => {

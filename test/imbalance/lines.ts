@@ -36,7 +36,10 @@ export const withTunedDropout = (lines: readonly MeasuredLine[]): readonly Measu
 export type Difference = { readonly value: number; readonly low: number; readonly high: number }
 
 /** 97.5 % quantiles of Student's t by degrees of freedom, from 1. */
-const T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+const T = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
+  2.101, 2.093, 2.086,
+]
 
 /**
  * Mean with its 95 % interval. Of Student's t, because a percentile bootstrap of five values is too narrow. One value
@@ -52,7 +55,11 @@ export const withInterval = (values: readonly number[]): Difference => {
 }
 
 /** By cell, the seeds that every one of these strategies has. */
-const seedsOf = (lines: readonly MeasuredLine[], cell: string, strategies: readonly string[]): readonly number[] => {
+export const seedsOf = (
+  lines: readonly MeasuredLine[],
+  cell: string,
+  strategies: readonly string[],
+): readonly number[] => {
   const own = lines.filter((line) => line.cell === cell)
   return [...new Set(own.map(({ seed }) => seed))].filter((seed) =>
     strategies.every((strategy) => own.some((line) => line.seed === seed && line.strategy === strategy)),
@@ -71,24 +78,34 @@ const scoreOf = (
   return measured(line.test, measure)
 }
 
-/** `one` minus `other`, paired by seed, as the mean over some cells; null without a seed that all of them have for both. */
+/** `one` minus `other` in a cell, paired by seed; null without a seed that has both. */
 export const differenceIn = (
   lines: readonly MeasuredLine[],
-  cells: readonly string[],
+  cell: string,
   [one, other]: readonly [string, string],
   measure: Measure,
 ): Difference | null => {
-  const seeds = cells
-    .map((cell) => seedsOf(lines, cell, [one, other]))
-    .reduce((a, b) => a.filter((seed) => b.includes(seed)))
+  const seeds = seedsOf(lines, cell, [one, other])
   if (seeds.length === 0) return null
-  const of = (cell: string, seed: number): number =>
-    scoreOf(lines, { cell, strategy: one, seed }, measure) - scoreOf(lines, { cell, strategy: other, seed }, measure)
-  return withInterval(seeds.map((seed) => mean(cells.map((cell) => of(cell, seed)))))
+  const of = (strategy: string, seed: number): number => scoreOf(lines, { cell, strategy, seed }, measure)
+  return withInterval(seeds.map((seed) => of(one, seed) - of(other, seed)))
 }
 
-/** Mean over the seeds of a cell. */
-export const meanScore = (lines: readonly MeasuredLine[], cell: string, strategy: string, measure: Measure): number =>
-  mean(
-    lines.filter((line) => line.cell === cell && line.strategy === strategy).map(({ test }) => measured(test, measure)),
-  )
+/** The mean of the cells' differences, each cell counting once: the interval is over cells. */
+export const meanDifference = (
+  lines: readonly MeasuredLine[],
+  cells: readonly string[],
+  pair: readonly [string, string],
+  measure: Measure,
+): Difference => {
+  const differences = cells.map((cell) => differenceIn(lines, cell, pair, measure))
+  return withInterval(differences.flatMap((difference) => (difference === null ? [] : [difference.value])))
+}
+
+/** Mean of a cell over these seeds. */
+export const meanScore = (
+  lines: readonly MeasuredLine[],
+  at: Pick<MeasuredLine, 'cell' | 'strategy'>,
+  seeds: readonly number[],
+  measure: Measure,
+): number => mean(seeds.map((seed) => scoreOf(lines, { ...at, seed }, measure)))

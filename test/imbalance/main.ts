@@ -68,7 +68,7 @@ const measure = async (file: string, tasks: readonly Task[], seeds: readonly num
   }
 }
 
-const OPPONENTS = ['uniform', 'dropout 0.5', TUNED, 'opm', 'beta-hypercube', 'miam λ=3']
+const OPPONENTS = ['uniform', 'dropout 0.5', TUNED, 'opm', 'beta-hypercube', 'miam λ=3', ...Object.keys(KAPPAS)]
 
 const tokensOf = ({ dials }: Cell): readonly number[] => modalitiesOf(dials).map(({ tokens }) => tokens)
 
@@ -85,7 +85,10 @@ const report = async (file: string, folder: string, all: readonly Cell[], prefix
   const chosen = all.filter(({ name }) => measuredLines.some(({ cell }) => cell === name))
   const cells = chosen.map(({ name }) => name)
   const lines = withTunedDropout(measuredLines)
-  const tables = MEASURES.map((measure) => differenceTable(lines, cells, 'miam', OPPONENTS, measure))
+  const has = (strategy: string) => lines.some((line) => line.strategy === strategy)
+  // Dropout of one rate alone is not tuned.
+  const opponents = OPPONENTS.filter((name) => has(name) && (name !== TUNED || has('dropout 0.1')))
+  const tables = MEASURES.map((measure) => differenceTable(lines, cells, 'miam', opponents, measure))
   const auto = (name: string) => autoIn(chosen.find((cell) => cell.name === name)!)
   const regrets = regretTable(lines, cells, Object.keys(STRATEGIES), { auto })
   const fates = fatesTable(
@@ -95,7 +98,7 @@ const report = async (file: string, folder: string, all: readonly Cell[], prefix
   process.stdout.write(`${[...tables, regrets, fates].join('\n\n')}\n`)
   await mkdir(join(folder, 'figures'), { recursive: true })
   await writeFile(join(folder, `${prefix}.csv`), measurementsCsv(lines))
-  for (const { name, svg } of differencePictures(lines, cells, 'miam', OPPONENTS, 'average')) {
+  for (const { name, svg } of differencePictures(lines, cells, 'miam', opponents, 'average')) {
     await writeFile(join(folder, 'figures', `${prefix}-${name}.svg`), svg)
   }
 }

@@ -10,8 +10,10 @@ import {
   MEASURES,
   type Measure,
   type MeasuredLine,
+  meanDifference,
   meanScore,
   measured,
+  seedsOf,
 } from './lines.ts'
 
 const points = (value: number): string => value.toFixed(2).replace('-', '−')
@@ -26,6 +28,7 @@ const ruled = (head: readonly string[]): readonly string[] => [
 const told = (difference: Difference | null): string => {
   if (difference === null) return ''
   const { value, low, high } = difference
+  if (low === high) return signed(value)
   return `${signed(value)}${low > 0 ? ' ▲' : high < 0 ? ' ▼' : ''} (${signed(low)} to ${signed(high)})`
 }
 
@@ -40,9 +43,9 @@ export const differenceTable = (
   [
     ...ruled([`${one}, ${measure}`, ...others.map((other) => `minus ${other}`)]),
     ...cells.map((cell) =>
-      row([cell, ...others.map((other) => told(differenceIn(lines, [cell], [one, other], measure)))]),
+      row([cell, ...others.map((other) => told(differenceIn(lines, cell, [one, other], measure)))]),
     ),
-    row(['**mean of the cells**', ...others.map((other) => told(differenceIn(lines, cells, [one, other], measure)))]),
+    row(['**mean of the cells**', ...others.map((other) => told(meanDifference(lines, cells, [one, other], measure)))]),
   ].join('\n')
 
 /** How far each strategy's average lies below the best of them, by cell. `chosen`: the strategy that a rule takes in a cell. */
@@ -54,17 +57,22 @@ export const regretTable = (
 ): string => {
   const names = [...strategies, ...Object.keys(rules)]
   const regrets = cells.map((cell) => {
-    const scores = new Map(strategies.map((strategy) => [strategy, meanScore(lines, cell, strategy, 'average')]))
+    const seeds = seedsOf(lines, cell, strategies)
+    const scores = new Map(
+      strategies.map((strategy) => [strategy, meanScore(lines, { cell, strategy }, seeds, 'average')]),
+    )
     const best = Math.max(...scores.values())
     const taken = [...strategies, ...Object.values(rules).map((rule) => rule(cell))]
-    return { cell, best, values: taken.map((strategy) => best - scores.get(strategy)!) }
+    return { cell, seeds, best, values: taken.map((strategy) => best - scores.get(strategy)!) }
   })
   const column = (i: number) => regrets.map(({ values }) => values[i]!)
   const summary = (name: string, of: (values: readonly number[]) => number) =>
-    row([`**${name}**`, '', ...names.map((_, i) => `**${points(of(column(i)))}**`)])
+    row([`**${name}**`, '', '', ...names.map((_, i) => `**${points(of(column(i)))}**`)])
   return [
-    ...ruled(['cell', 'best average', ...names]),
-    ...regrets.map(({ cell, best, values }) => row([cell, points(best), ...values.map(points)])),
+    ...ruled(['cell', 'seeds', 'best average', ...names]),
+    ...regrets.map(({ cell, seeds, best, values }) =>
+      row([cell, `${seeds.length}`, points(best), ...values.map(points)]),
+    ),
     summary('mean', (values) => values.reduce((sum, value) => sum + value, 0) / values.length),
     summary('largest', (values) => Math.max(...values)),
   ].join('\n')
@@ -88,6 +96,9 @@ export const fatesTable = (
   ].join('\n')
 }
 
+/** Points of AUC that a picture shows at least, either way. */
+const MOST = 1.5
+
 /** One chart for each of the others, on one axis. */
 export const differencePictures = (
   lines: readonly MeasuredLine[],
@@ -96,24 +107,26 @@ export const differencePictures = (
   others: readonly string[],
   measure: Measure,
 ): readonly { readonly name: string; readonly svg: string }[] => {
-  const charts = others.map((other) => {
-    const rows = [
-      ...cells.map((cell) => ({ name: cell, of: [cell] })),
-      { name: 'mean of the cells', of: cells, isSum: true },
-    ]
-    const shown = rows.flatMap(({ of, ...row }) => {
-      const difference = differenceIn(lines, of, [one, other], measure)
-      return difference === null ? [] : [{ ...row, ...difference }]
-    })
-    return { other, rows: shown }
-  })
-  const ends = extent([0, ...charts.flatMap(({ rows }) => rows.flatMap(({ low, high }) => [low, high]))])
+  const charts = others.map((other) => ({
+    other,
+    rows: [
+      ...cells.flatMap((name) => {
+        const difference = differenceIn(lines, name, [one, other], measure)
+        return difference === null ? [] : [{ name, ...difference }]
+      }),
+      { name: 'mean of the cells', isSum: true, ...meanDifference(lines, cells, [one, other], measure) },
+    ],
+  }))
+  const values = charts.flatMap(({ rows }) => rows.map(({ value }) => value))
+  // Of three seeds some intervals are wider than the map: they are cut at its edge.
+  const ends = extent([...values, -MOST, MOST])
+  const within = (end: number): number => Math.min(Math.max(end, ends[0]), ends[1])
   return charts.map(({ other, rows }, series) => ({
     name: `${one}-minus-${other}`.replaceAll(/[^\w-]+/g, '-'),
     svg: standalone(
       intervalChart({
         title: `${one} minus ${other}: ${measure}`,
-        rows,
+        rows: rows.map((one) => ({ ...one, low: within(one.low), high: within(one.high) })),
         ends,
         series,
         xLabel: 'points of AUC, 95 % intervals over seeds',
