@@ -59,9 +59,9 @@ test('only those of the family count, of all its models', () => {
   expect(traffic(8, 'valley2')).toEqual([['camera', 1]])
 })
 
-test('old weeks of arrival are left out, whatever the clock of the station says', () => {
-  for (const age of [0, 1, 2, 3]) {
-    const row = predictionRow(age + 1, { camera: 1 }, { predictedAtMs: 99 * NOW_MS })
+test('old weeks of arrival and those to come are left out, whatever the clock of the station says', () => {
+  for (const age of [0, 1, 2, 3, -1, -500]) {
+    const row = predictionRow(age + 1000, { camera: 1 }, { predictedAtMs: 99 * NOW_MS })
     store.takeIn([rows([row])], NOW_MS - age * WEEK_MS)
   }
   expect([1, 2, 3, 4, 8].map((weeks) => traffic(weeks)[0]?.[1])).toEqual([1, 2, 3, 4, 4])

@@ -30,14 +30,14 @@ export const prepareTrafficCount = (
 
 /** The most asked first. */
 export const prepareTraffic = (database: Database): ((query: TrafficQuery) => readonly SubsetTraffic[]) => {
-  // A version is the family's name, @ and a hash.
-  const sums = database.prepare<[string, number], { modalities: string; predictions: number }>(
+  // A version is the family's name, @ and a hash. Weeks to come are those of a clock that was wrong: they would never pass.
+  const sums = database.prepare<[string, number, number], { modalities: string; predictions: number }>(
     `SELECT modalities, sum(predictions) AS predictions FROM traffic
-     WHERE instr(model, ? || '@') = 1 AND week > ?
+     WHERE instr(model, ? || '@') = 1 AND week > ? AND week <= ?
      GROUP BY modalities ORDER BY predictions DESC, modalities`,
   )
   return ({ family, nowMs, weeks }) =>
-    sums.all(family, weekOf(nowMs) - weeks).map(({ modalities, predictions }) => ({
+    sums.all(family, weekOf(nowMs) - weeks, weekOf(nowMs)).map(({ modalities, predictions }) => ({
       modalities: JSON.parse(modalities),
       predictions,
     }))
