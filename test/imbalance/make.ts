@@ -15,7 +15,7 @@ const TEST = 800
 /** Standard deviation of what no modality knows of a label, where what the states say has 1. */
 const LABEL_NOISE = 0.5
 
-export type MadeRow = {
+type MadeRow = {
   readonly part: 'train' | 'validation' | 'test'
   /** By modality, [tokens × TOKEN_SIZE]. */
   readonly tokens: readonly Float64Array[]
