@@ -5,7 +5,7 @@ import { restrict, type Subset, standardSubsets } from '../model/subset.ts'
 import type { TrainingSet } from '../model/training-set.ts'
 import { ExportError } from './export-error.ts'
 
-/** At least this many; the issue's and `engine.md`'s floor. */
+/** At least this many. */
 const SELF_TESTS = 64
 
 export type SelfTestRow = { readonly name: string; readonly row: TokenSet }
