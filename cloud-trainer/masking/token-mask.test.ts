@@ -49,9 +49,8 @@ test('the hidden share of a modality varies between batches as p does: by 0.417,
   const strategy = openStrategy({ name: 'miam' }, [tokens, 3, 2])
   const random = randomStream(9, 'batches')
   const shares = range(batches).map(() => {
-    const p = strategy.draw(random)
     const hidden = drawTokenMasks(
-      range(batch).map(() => p),
+      strategy.drawFor(batch, random),
       new Uint16Array(tokens),
       none(batch, tokens),
       random.uniform,
