@@ -24,18 +24,26 @@ export const readInto = (descriptor: number, bytes: Uint8Array, position: number
 
 const letGo = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
 
+/**
+ * What functions on an open file hold instead of its descriptor: the file is closed when the last of them is let go,
+ * also where they have been taken out of the object that they came in.
+ */
+export const heldDescriptor = (descriptor: number): { readonly descriptor: number } => {
+  const held = { descriptor }
+  letGo.register(held, descriptor)
+  return held
+}
+
 export type RandomAccess = {
   readonly size: number
   readonly read: (position: number, length: number) => Buffer<ArrayBuffer>
 }
 
-/** Throws what the file system throws. The file is closed when nobody holds it. */
+/** Throws what the file system throws. The file is closed when nobody can read it any more. */
 export const openRandomAccess = (file: string): RandomAccess => {
-  const descriptor = openSync(file, 'r')
-  const access: RandomAccess = {
-    size: fstatSync(descriptor).size,
-    read: (position, length) => readAt(descriptor, length, position),
+  const held = heldDescriptor(openSync(file, 'r'))
+  return {
+    size: fstatSync(held.descriptor).size,
+    read: (position, length) => readAt(held.descriptor, length, position),
   }
-  letGo.register(access, descriptor)
-  return access
 }

@@ -1,7 +1,7 @@
 /** What is too large for memory and needed by this process alone: a file without a name, gone when it is let go. */
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { readAt } from './read-at.ts'
+import { heldDescriptor, readAt } from './read-at.ts'
 
 export type ScratchFile = {
   /** Returns where the bytes lie. */
@@ -9,28 +9,25 @@ export type ScratchFile = {
   readonly read: (position: number, length: number) => Buffer<ArrayBuffer>
 }
 
-const letGo = new FinalizationRegistry<number>((descriptor) => closeSync(descriptor))
 let opened = 0
 
-/** The folder is made when missing. Throws what the file system throws. The file is closed when nobody holds it. */
+/** The folder is made when missing. Throws what the file system throws. The file is closed when nobody can use it any more. */
 export const openScratchFile = (folder: string): ScratchFile => {
   mkdirSync(folder, { recursive: true })
   const name = join(folder, `scratch.${process.pid}.${opened++}.tmp`)
   rmSync(name, { force: true }) // of a process with this number that was killed before it had taken the name away
-  const descriptor = openSync(name, 'wx+', 0o600)
+  const held = heldDescriptor(openSync(name, 'wx+', 0o600))
   rmSync(name)
   let end = 0
-  const file: ScratchFile = {
+  return {
     append: (bytes) => {
       const start = end
       for (let written = 0; written < bytes.length; ) {
-        written += writeSync(descriptor, bytes, written, bytes.length - written, start + written)
+        written += writeSync(held.descriptor, bytes, written, bytes.length - written, start + written)
       }
       end += bytes.length
       return start
     },
-    read: (position, length) => readAt(descriptor, length, position),
+    read: (position, length) => readAt(held.descriptor, length, position),
   }
-  letGo.register(file, descriptor)
-  return file
 }
