@@ -6,7 +6,7 @@ import { deserialize, serialize } from 'node:v8'
 import type { LabelledObservation } from '#shared/domain/labelled-observation.ts'
 import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
 import { assert } from '#shared/std/assert.ts'
-import { BundleError, openBundleModel } from './bundle-model.ts'
+import { BundleError, type BundleModel, openBundleModel } from './bundle-model.ts'
 import { refusedForms } from './bundle-text.ts'
 import { compareModels } from './compare-models.ts'
 import { buildTrainingSet } from './dataset/build-set.ts'
@@ -185,6 +185,7 @@ const meetRivals = async ({
   const { traffic, trafficShare } = run
   const compare = async (number: number): Promise<Comparison | null> => {
     await using rival = await openBundleModel(join(openRuns(runsFolder).folderOf(number), BUNDLE_FOLDER))
+    if (number === run.parentRun) for (const name of lostLabels(rival, set)) warn(`"${name}" is named no more`)
     // Awaited here: the model is closed when this returns.
     return await compareModels({ current: rival, raw, candidate, traffic, trafficShare, signal })
   }
@@ -197,6 +198,12 @@ const meetRivals = async ({
     return null
   })
   return [...rivals, { role: 'reference', run: referenceRun, comparison }]
+}
+
+/** What the current model names and the new one does not: scores say nothing of it, for they are of shared labels. */
+const lostLabels = ({ manifest }: BundleModel, { labels }: TrainingSet): readonly string[] => {
+  const known = new Set(labels.map(({ name }) => name))
+  return manifest.labels.map(({ name }) => name).filter((name) => !known.has(name))
 }
 
 const recordOf = (set: TrainingSet, { trained, manifest, calibrationError }: TrainedBundle) => ({

@@ -204,7 +204,7 @@ describe('a model whose sensor was broken while it learned, after one that lacke
 })
 
 /** A year of one deployment: warm hours have foxes, not always. */
-const labelledYear = (): readonly LabelledObservation[] => {
+const labelledYear = (species = ['fox']): readonly LabelledObservation[] => {
   const random = randomStream(3, 'year')
   return Array.from({ length: 240 }, (_, i) => {
     const startMs = (Math.floor(i / 12) * 24 + (i % 12)) * HOUR_MS
@@ -228,7 +228,7 @@ const labelledYear = (): readonly LabelledObservation[] => {
       },
       readings: [reading],
       labels: [
-        { id, observation: id, present: isPresent ? ['fox'] : [], absent: isPresent ? [] : ['fox'], by: 'test' },
+        { id, observation: id, present: isPresent ? species : [], absent: isPresent ? [] : species, by: 'test' },
       ],
     }
   })
@@ -244,7 +244,11 @@ describe('runs', () => {
   }
 
   /** Runs it, whatever it is judged: the test says which are published. */
-  const work = async (number: number, changes: Partial<Run>): Promise<Extract<Outcome, { kind: 'trained' }>> => {
+  const work = async (
+    number: number,
+    changes: Partial<Run>,
+    data = labelledYear(),
+  ): Promise<Extract<Outcome, { kind: 'trained' }>> => {
     const runs = openRuns(runsFolder())
     await runs.write({
       schema: 'run/1',
@@ -268,7 +272,7 @@ describe('runs', () => {
       ...changes,
     })
     // The store as the run saw it when it began.
-    writeFileSync(join(runs.folderOf(number), 'data.bin'), serialize(labelledYear()))
+    writeFileSync(join(runs.folderOf(number), 'data.bin'), serialize(data))
     const signal = new AbortController().signal
     const outcome = await runJob({ runsFolder: runsFolder(), number, signal, onProgress: () => {} })
     if (outcome.kind !== 'trained') throw new Error(JSON.stringify(outcome))
@@ -308,6 +312,13 @@ describe('runs', () => {
     expect(fourth.heldTo).not.toBe(1)
     await expect(work(5, { recipe: recipeOf(...bad), ...rivals })).rejects.toThrow('bad-bundle')
   }, 60_000)
+
+  test('warn of a species that the current model names and this one does not', async () => {
+    const brief = recipeOf('--width', '8', '--epochs', '1')
+    await work(21, { recipe: brief }, labelledYear(['fox', 'owl']))
+    const outcome = await work(22, { recipe: brief, parent: 'valley@21', parentRun: 21, referenceRun: 21 })
+    expect(outcome.warnings).toContain('"owl" is named no more')
+  }, 30_000)
 
   test('export in the numbers that the recipe wants, say what was not taken, and go on from there', async () => {
     const small = ['--width', '32', '--epochs', '2', '--learning-rate', '0.02', '--warmup-steps', '5']
