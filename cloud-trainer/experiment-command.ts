@@ -1,6 +1,5 @@
 /** `trainer experiment`: strategies × seeds as runs of their own, compared on every subset. */
 import { mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -28,6 +27,7 @@ import {
   type Variant,
   variantsOf,
 } from './experiment-variants.ts'
+import { installedVersion } from './installed-version.ts'
 import { MEMORY_HELP, MEMORY_OPTIONS, memoryOf, openSet } from './open-set.ts'
 import { learnableLabels, measurableLabels } from './training/plan.ts'
 import { differences } from './training/settings.ts'
@@ -232,9 +232,6 @@ const summaryOf = ({ comparison, data, metric, runs }: Results, folder: string) 
 
 const shellWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-
-const installedVersion = (): string =>
-  (createRequire(import.meta.url)('../package.json') as { version: string }).version
 
 /** Some runs ended without a result; the others stand. */
 class ExperimentError extends Error {

@@ -63,12 +63,13 @@ export const runExperimentRun = async (options: ExperimentRunOptions): Promise<v
   const { strategy, recipe: shared = settings.recipe } = described
   const own = runFolder(folder, variant, seed)
   await mkdir(own, { recursive: true })
-  using set = await openSet(settings.source, { memory: settings.memory ?? defaultMemory() })
+  const { signal, onProgress } = options
+  const memory = settings.memory ?? defaultMemory()
+  using set = await openSet(settings.source, { memory, ...(signal === undefined ? {} : { signal }) })
   const subsets = subsetsOf(settings, set.layout)
   const part = set.test === null ? 'validation' : settings.part
   const isOracle = strategy.name === 'oracle'
   const recipe: Recipe = { ...shared, strategy: isOracle ? ORACLE_STRATEGY : strategy, seed, workers: 1 }
-  const { signal, onProgress } = options
   // An oracle is asked for nothing but its subset, which is all that it has.
   const bestBy = isOracle ? 'all' : 'mean'
   const work: Work = { set, part, recipe, bestBy, folder: join(own, 'checkpoints'), signal, onProgress }

@@ -85,7 +85,7 @@ const analysis =
     const parsed = parseCommand(args, shape, ['json'])
     if (parsed === 'help') return help()
     const values = parsed.values as z.output<z.ZodObject<Shape>> & Common
-    await using input = await openInsightInput(sourceOf(values), values.bundle, memoryOf(values))
+    await using input = await openInsightInput(sourceOf(values), values.bundle, memoryOf(values), signal)
     const { finding, record } = await run(input, { ...values, labels: values.label, signal })
     const { family, createdAt, files } = input.model.manifest
     const json = {

@@ -21,12 +21,17 @@ export type InsightInput = AsyncDisposable & {
 type Part = 'train' | 'validation' | 'test'
 
 /** Throws a DatasetError, a BundleError, or a UsageError when the two don't fit each other. */
-export const openInsightInput = async (source: Source, bundle: string, memory: Memory): Promise<InsightInput> => {
+export const openInsightInput = async (
+  source: Source,
+  bundle: string,
+  memory: Memory,
+  signal: AbortSignal,
+): Promise<InsightInput> => {
   await using opened = new AsyncDisposableStack()
   const model = opened.use(await openBundleModel(resolve(bundle)))
   const { modalities: specs, labels } = model.manifest
   const onNote = (text: string): void => void process.stderr.write(`note: ${text}\n`)
-  const set = opened.use(await openSet(source, { memory, specs, labels, onNote }))
+  const set = opened.use(await openSet(source, { memory, specs, labels, onNote, signal }))
   if (taskOf(set) !== taskOf(model.manifest)) {
     throw new UsageError(`--data: they are ${taskOf(set)}, the bundle is ${taskOf(model.manifest)}`)
   }

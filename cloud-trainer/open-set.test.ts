@@ -1,4 +1,5 @@
 /** A folder whose tokens go to disk: the same set, the same training and the same scores to the bit, and made once. */
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -110,7 +111,7 @@ describe('a set in memory and the same one on disk', () => {
 describe('the file of tokens', () => {
   const files = async () => {
     const names = (await readdir(cache)).sort()
-    return Promise.all(names.map(async (name) => [name, (await stat(join(cache, name))).mtimeMs] as const))
+    return Promise.all(names.map(async (name) => [name, (await stat(join(cache, name))).ino] as const))
   }
 
   test('is made once, and tells its warnings again', async () => {
@@ -153,6 +154,24 @@ describe('the file of tokens', () => {
     expect(new Set([first, changed, without]).size).toBe(3)
   })
 
+  test.each(['PA_elevation.csv', 'dataset.json'])('is not made of %s as it was before it changed', async (name) => {
+    const file = join(source.folder, name)
+    const text = await readFile(file, 'utf8')
+    const fresh = join(folder, 'fresh')
+    // The tables have been read, and no tokens yet.
+    const onNote = (note: string) => {
+      if (note.includes('go to'))
+        writeFileSync(file, text.replace('"about": "', '"about": "new ').replace(/,([\d.]+)/, ',8'))
+    }
+    try {
+      const opened = openSet(source, { memory: { limitMib: 0, cache: fresh }, onNote })
+      await expect(opened).rejects.toMatchObject({ code: 'changed' })
+      expect(await readdir(fresh)).toEqual([])
+    } finally {
+      await writeFile(file, text)
+    }
+  })
+
   test('is made anew from a damaged one', async () => {
     using before = await open(0)
     for (const [name] of await files()) {
@@ -168,6 +187,10 @@ describe('the file of tokens', () => {
   test('has no place where no folder can be', async () => {
     await writeFile(join(folder, 'a file'), '')
     const nowhere = { limitMib: 0, cache: join(folder, 'a file', 'cache') }
-    await expect(openSet(source, { memory: nowhere })).rejects.toMatchObject({ code: 'ENOTDIR' })
+    await expect(openSet(source, { memory: nowhere })).rejects.toMatchObject({
+      code: 'no-place',
+      message: `${nowhere.cache}: tokens can't be written there`,
+      cause: { code: 'ENOTDIR' },
+    })
   })
 })

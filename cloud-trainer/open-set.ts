@@ -18,17 +18,19 @@ import { fingerprintOf } from './dataset/fingerprint.ts'
 import { openFitting } from './dataset/fit-specs.ts'
 import type { DatasetWarning, RawExample } from './dataset/raw-set.ts'
 import { describeFolder, openFolder } from './dataset/read-folder.ts'
+import { PICTURE_DECODER } from './dataset/sources/image-source.ts'
 import { openTokenFile, type StoredSet, TokenFileError, writeTokenFile } from './dataset/token-file.ts'
+import { installedVersion } from './installed-version.ts'
 import type { LabelSpec, TrainingSet } from './model/training-set.ts'
 
 const DEFAULT_LIMIT_MIB = 2048
 
-/** Of this person; of all where nobody has a home (a container's user that no one knows). */
+/** Of this person, also where nobody has a home (a container's user that no one knows). */
 const defaultCache = (): string => {
   try {
     return join(homedir(), '.cache', 'understory')
   } catch {
-    return join(tmpdir(), 'understory-cache')
+    return join(tmpdir(), `understory-cache-${process.getuid?.() ?? ''}`)
   }
 }
 
@@ -73,6 +75,7 @@ export type OpenSetOptions = {
 export type OpenedSet = TrainingSet & Disposable
 
 const MIB = 2 ** 20
+const AGAIN = 'Start again.'
 
 /** Throws a DatasetError that names what is wrong, and TokenFileError. */
 export const openSet = async (source: Source, options: OpenSetOptions): Promise<OpenedSet> => {
@@ -87,12 +90,31 @@ const openFolderSet = async (
   options: OpenSetOptions,
 ): Promise<OpenedSet> => {
   const { memory, specs, labels, more, onWarning = () => {}, onNote = () => {}, signal } = options
-  const description = await describeFolder(folder, reading)
-  const root = resolve(folder, description.folder ?? '.')
   const isMore = more === undefined ? undefined : true
   const tokenizer = tokenizerDigest(specs ?? [])
-  const name = sha256Hex(JSON.stringify({ root, description, tokenizer, labels, isMore }))
-  const madeOf = async () => `${name} ${await fingerprintOf(root, description)}`
+  const describe = async () => {
+    const description = await describeFolder(folder, reading)
+    const root = resolve(folder, description.folder ?? '.')
+    const of = {
+      root,
+      description,
+      tokenizer,
+      decoder: PICTURE_DECODER,
+      understory: installedVersion(),
+      labels,
+      isMore,
+    }
+    return { description, root, name: sha256Hex(JSON.stringify(of)) }
+  }
+  const { description, root, name } = await describe()
+  // Tables are read when the folder is opened, all else when tokens are written.
+  const files = await fingerprintOf(root, description, 'files')
+  const madeOf = async (): Promise<string> => {
+    const state = await fingerprintOf(root, description)
+    const isSame = (await describe()).name === name && (await fingerprintOf(root, description, 'files')) === files
+    if (!isSame) throw new TokenFileError('changed', 'the files of the data set changed while they were read', AGAIN)
+    return `${name} ${state}`
+  }
   const file = join(memory.cache, `${name.slice(0, 32)}.tokens`)
   const known = existsSync(file) ? openTokenFile(file, await madeOf()) : null
   if (known !== null) return withWarnings(known, onWarning)
@@ -120,7 +142,7 @@ const openFolderSet = async (
   })
   const made = openTokenFile(file, await madeOf())
   if (made !== null) return withWarnings(made, onWarning)
-  throw new TokenFileError('changed', 'the data set changed when its tokens had been written', 'Start again.')
+  throw new TokenFileError('changed', 'the data set changed when its tokens had been written', AGAIN)
 }
 
 const inMemory = async (

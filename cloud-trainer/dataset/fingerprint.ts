@@ -7,29 +7,35 @@ import { isNoSuchFile } from './folder-files.ts'
 
 /**
  * A hash of the names, sizes and times (of content and of inode) of all files that examples may come from, relative to
- * `root`. A file that was changed within the resolution of the file system's clock, to the same size, goes unnoticed.
+ * `root`; `what` is "files": only of those that are named one by one. A file that was changed within the resolution of
+ * the file system's clock, to the same size, goes unnoticed.
  */
-export const fingerprintOf = async (root: string, description: Description): Promise<string> => {
+export const fingerprintOf = async (
+  root: string,
+  description: Description,
+  what: 'all' | 'files' = 'all',
+): Promise<string> => {
   const hash = createHash('sha256')
-  for (const place of [...placesIn(description)].sort()) await addPlace(hash, root, place)
+  const { files, folders } = placesIn(description)
+  for (const place of [...files, ...(what === 'all' ? folders : [])].sort()) await addPlace(hash, root, place)
   return hash.digest('hex')
 }
 
-/** Files, and folders with all that is in them. */
-const placesIn = (description: Description): ReadonlySet<string> => {
-  const places = new Set<string>()
+/** Files, and folders of which all counts that is in them. */
+const placesIn = (description: Description): Record<'files' | 'folders', ReadonlySet<string>> => {
+  const [files, folders] = [new Set<string>(), new Set<string>()]
   const walk = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return
     for (const [key, inner] of Object.entries(value)) {
       if (typeof inner !== 'string') walk(inner)
-      else if (key === 'file' || key === 'table') places.add(inner)
-      else if (key === 'path') places.add(folderOf(inner))
-      else if (key === 'raster') places.add(`${inner}.json`).add(`${inner}.u8`)
-      else if (key === 'column' && 'channels' in value) places.add('.') // files that a column names
+      else if (key === 'file' || key === 'table') files.add(inner)
+      else if (key === 'path') folders.add(folderOf(inner))
+      else if (key === 'raster') files.add(`${inner}.json`).add(`${inner}.u8`)
+      else if (key === 'column' && 'channels' in value) folders.add('.') // files that a column names
     }
   }
   walk(description)
-  return places
+  return { files, folders }
 }
 
 /** What all paths of a pattern have in common: "patches/{id}.jpeg" lie in "patches". */
@@ -37,6 +43,9 @@ const folderOf = (pattern: string): string => {
   const fixed = pattern.split('{')[0]!
   return fixed.includes('/') ? fixed.slice(0, fixed.lastIndexOf('/')) : '.'
 }
+
+/** Of a cache that lies among the data: what the fingerprint is taken for. */
+const TOKENS = /\.tokens(\.\d+\.part)?$/
 
 /** Files whose state is asked for at once. */
 const AT_ONCE = 64
@@ -48,7 +57,7 @@ const addPlace = async (hash: ReturnType<typeof createHash>, root: string, place
     hash.update(`${JSON.stringify(place)} ${state}\n`)
     return
   }
-  const names = (await readdir(join(root, place))).sort()
+  const names = (await readdir(join(root, place))).filter((name) => !TOKENS.test(name)).sort()
   for (let first = 0; first < names.length; first += AT_ONCE) {
     const some = names.slice(first, first + AT_ONCE).map(async (name) => {
       const path = join(place, name)

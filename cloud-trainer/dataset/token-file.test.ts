@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { arbitraryRawSet } from '#test/support/arbitrary-raw-set.ts'
@@ -182,6 +182,20 @@ describe('damage and bad luck', () => {
     const left = (await readdir(folder)).filter((name) => name.includes('.part'))
     expect(left).toEqual(['other.tokens.1.part'])
     await rm(alive)
+  })
+
+  test('what nobody has used for a month is taken away when another one is made, and nothing else is', async () => {
+    const named = (digit: string, end = '.tokens') => join(folder, `${digit.repeat(32)}${end}`)
+    const month = new Date(Date.now() - 31 * 86_400_000)
+    const [used, unused, foreign, orphan] = [named('a'), named('b'), join(folder, 'mine.tokens'), named('c')]
+    await writeTokenFile(used, asSource(raw), options)
+    for (const file of [unused, foreign, `${orphan}.4194304.part`]) await writeFile(file, 'old')
+    for (const file of [used, unused, foreign]) await utimes(file, month, month)
+    openTokenFile(used, MADE_OF)![Symbol.dispose]()
+    await write()
+    const left = (await readdir(folder)).filter((name) => /^(a{32}|b{32}|c{32}|mine)\.tokens/.test(name))
+    expect(left.sort()).toEqual([basename(used), 'mine.tokens'])
+    for (const file of [used, foreign]) await rm(file)
   })
 
   test('what can have no room is not begun', async () => {

@@ -10,9 +10,9 @@
  * | 64 | "understory/token", position and length of the JSON (uint64), its SHA-256 |
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fstatSync, openSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { closeSync, fstatSync, futimesSync, openSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { modalitySpecSchema } from '#shared/bundle/manifest.ts'
 import type { Sha256 } from '#shared/domain/ids.ts'
@@ -61,9 +61,9 @@ type Written = z.infer<typeof setSchema>
 /** Its rows are read from the open file until it is let go. */
 export type StoredSet = TrainingSet & Disposable & { readonly warnings: readonly DatasetWarning[] }
 
-/** Why no file was made. Both pass when tried again, once there is room or nobody writes. */
+/** Why no file was made. All pass when tried again, once there is room or a place, or nobody writes. */
 export class TokenFileError extends Error {
-  readonly code: 'disk-full' | 'changed'
+  readonly code: 'disk-full' | 'no-place' | 'changed'
   readonly hint: string
   constructor(code: TokenFileError['code'], message: string, hint: string, options?: ErrorOptions) {
     super(message, options)
@@ -82,12 +82,25 @@ export const openTokenFile = (file: string, madeOf: string): StoredSet | null =>
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
     throw cause
   }
-  const written = readEnd(descriptor)
-  if (written === null || written.madeOf !== madeOf) {
-    closeSync(descriptor)
-    return null
+  let set: StoredSet | null = null
+  try {
+    const written = readEnd(descriptor)
+    if (written !== null && written.madeOf === madeOf) set = setOf(written, { descriptor, file })
+  } finally {
+    if (set === null) closeSync(descriptor)
   }
-  return setOf(written, { descriptor, file })
+  if (set !== null) noteUse(descriptor)
+  return set
+}
+
+/** In the file's time: it says nothing else. */
+const noteUse = (descriptor: number): void => {
+  const now = new Date()
+  try {
+    futimesSync(descriptor, now, now)
+  } catch {
+    // Somebody else's file, or a disk that can't be written to: it is read all the same.
+  }
 }
 
 const readEnd = (descriptor: number): Written | null => {
@@ -161,15 +174,13 @@ export type WriteOptions = {
  */
 export const writeTokenFile = async (file: string, source: ExampleSource, options: WriteOptions): Promise<void> => {
   const folder = dirname(file)
-  await mkdir(folder, { recursive: true })
-  await removeOrphans(file)
   const part = `${file}.${process.pid}.part`
   try {
-    await using handle = await open(part, 'wx', 0o600)
+    await using handle = await openPart(folder, part)
     await writeSet(handle, folder, source, options)
     await handle.sync()
   } catch (cause) {
-    await rm(part, { force: true })
+    await rm(part, { force: true }).catch(() => undefined) // what failed before says more
     if (cause instanceof Error && 'code' in cause && NO_ROOM.has(cause.code)) throw diskFull(folder, '', cause)
     throw cause
   }
@@ -177,16 +188,38 @@ export const writeTokenFile = async (file: string, source: ExampleSource, option
   await syncFolder(folder)
 }
 
-/** What processes left that were killed. */
-const removeOrphans = async (file: string): Promise<void> => {
-  for (const name of await readdir(dirname(file))) {
-    const [, pid] = name.startsWith(`${basename(file)}.`) ? (/\.(\d+)\.part$/.exec(name) ?? []) : []
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dirname(file), name), { force: true })
+/** Days without use after which a file is taken away when another one is made. */
+const KEPT_DAYS = 30
+const DAY_MS = 86_400_000
+
+const openPart = async (folder: string, part: string): Promise<FileHandle> => {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await tidy(folder, part)
+    return await open(part, 'wx', 0o600)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && NO_ROOM.has(cause.code)) throw cause
+    const hint = 'Name another folder with --cache, or allow more memory with --memory-limit.'
+    throw new TokenFileError('no-place', `${folder}: tokens can't be written there`, hint, { cause })
   }
 }
 
+/** Takes away what processes left that were killed, and what nobody has used for long. `own`: the part to be made. */
+const tidy = async (folder: string, own: string): Promise<void> => {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const [, pid] = /\.tokens\.(\d+)\.part$/.exec(name) ?? []
+    const isLeft = pid !== undefined && (path === own || !isRunning(Number(pid)))
+    if (isLeft || (/^[0-9a-f]{32}\.tokens$/.test(name) && (await isUnused(path)))) await rm(path, { force: true })
+  }
+}
+
+const isUnused = async (path: string): Promise<boolean> => {
+  const found = await stat(path).catch(() => null) // taken away by another process
+  return found !== null && Date.now() - found.mtimeMs > KEPT_DAYS * DAY_MS
+}
+
 const isRunning = (pid: number): boolean => {
-  if (pid === process.pid) return false // of an earlier process with this number
   try {
     return process.kill(pid, 0)
   } catch (cause) {

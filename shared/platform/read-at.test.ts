@@ -56,6 +56,12 @@ describe('a file that is open as long as somebody can use it', () => {
     expect(await isOpen()).toBe(false)
   })
 
+  test('that has no name lies elsewhere where its folder can not be', async () => {
+    const { append, read } = openScratchFile(join(await written('no folder'), 'cache'))
+    append(Buffer.from('kept'))
+    expect(read(0, 4).toString()).toBe('kept')
+  })
+
   test('ends where it ends, and says so', async () => {
     const { size, read } = openRandomAccess(await written('short'))
     expect(size).toBe(5)

@@ -13,6 +13,9 @@ import type { Described, ModalitySource, Need, SourceOptions } from './source.ts
 // Every picture is read once or twice, an epoch apart.
 sharp.cache(false)
 
+/** Another version may decode a JPEG to other pixels. */
+export const PICTURE_DECODER = `vips ${sharp.versions.vips}`
+
 type Image = Described<'image'>
 type Source<K extends string> = Extract<Image['source'], Readonly<Record<K, unknown>>>
 type ImageContent = Extract<ReadingContent, { kind: 'image' }>
