@@ -108,6 +108,12 @@ describe('a set in memory and the same one on disk', () => {
   })
 })
 
+test.each([0, 2048])('who has enough of reading is heard, with %d MiB of memory', async (limitMib) => {
+  const memory = { limitMib, cache: join(folder, 'stopped') }
+  const signal = AbortSignal.abort(new Error('enough'))
+  await expect(openSet(source, { memory, signal })).rejects.toThrow('enough')
+})
+
 describe('the file of tokens', () => {
   const files = async () => {
     const names = (await readdir(cache)).sort()

@@ -147,10 +147,10 @@ const openFolderSet = async (
 
 const inMemory = async (
   source: ExampleSource,
-  { specs, labels, check, onWarning = () => {} }: OpenSetOptions,
+  { specs, labels, check, signal, onWarning = () => {} }: OpenSetOptions,
 ): Promise<OpenedSet> => {
   check?.(source)
-  const raw = await readAll(labels === undefined ? source : withLabels(source, labels))
+  const raw = await readAll(labels === undefined ? source : withLabels(source, labels), signal)
   const set = buildTrainingSet(raw, { ...(specs === undefined ? {} : { specs }), onWarning })
   return { ...set, [Symbol.dispose]: () => {} }
 }

@@ -21,10 +21,14 @@ export async function* eachExample({ ids, read }: ExampleSource): AsyncGenerator
   }
 }
 
-export const readAll = async (source: ExampleSource): Promise<RawSet> => {
+/** Throws the signal's reason, too. */
+export const readAll = async (source: ExampleSource, signal?: AbortSignal): Promise<RawSet> => {
   const { ids: _, parts: __, read: ___, ...rest } = source
   const examples: RawExample[] = []
-  for await (const example of eachExample(source)) examples.push(example)
+  for await (const example of eachExample(source)) {
+    signal?.throwIfAborted()
+    examples.push(example)
+  }
   return { ...rest, examples }
 }
 

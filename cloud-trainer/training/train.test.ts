@@ -203,6 +203,7 @@ test('a checkpoint of another run is refused, naming what differs; another numbe
     await refused({ seed: 5 }, 'seed was 1, is 5')
     await refused({ strategy: { name: 'uniform' } }, 'strategy.name was "miam", is "uniform"')
     await refused({ config: configOf(3, { feedForward: 16 }) }, 'model.feedForward was 32, is 16$')
+    await refused({ scoreSample: 20 }, 'scoreSample was undefined, is 20')
     await refused({ set: { ...set, hash: 'other' as TrainingSet['hash'] } }, 'set was')
     const onward = await train(optionsOf({ folder, epochs: 2, workers: 2 }))
     expect(onward.notes).toEqual(['workers was 1, is 2'])
@@ -214,6 +215,19 @@ test('scores can be taken from a sample: masks that no score leans stay the same
   expect(sampled.weights).toEqual(whole.weights)
   expect(sampled.epochs[0]!.scores).not.toEqual(whole.epochs[0]!.scores)
   expect(Math.abs(sampled.epochs[0]!.all - whole.epochs[0]!.all)).toBeLessThan(0.25)
+})
+
+test('a run that is scored on a sample keeps to it when it is stopped and gone on with', async () => {
+  const whole = await train(optionsOf({ scoreSample: 20 }))
+  await withFolder(async (folder) => {
+    const options = optionsOf({ scoreSample: 20, folder })
+    for (const steps of [3, 5]) await stopAfter(steps, options)
+    const trained = await train(options)
+    expect(trained.weights).toEqual(whole.weights)
+    expect(trained.epochs.map(({ scores, all }) => [scores, all])).toEqual(
+      whole.epochs.map(({ scores, all }) => [scores, all]),
+    )
+  })
 })
 
 test('the best epoch can be returned, and patience ends a run', async () => {
