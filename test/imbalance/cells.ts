@@ -14,11 +14,14 @@ export const STRATEGIES: Readonly<Record<string, StrategyOptions>> = {
   opm: { name: 'opm' },
 }
 
-/** What dropout is tuned among, besides 0.5. */
-export const RATES: Readonly<Record<string, StrategyOptions>> = {
+/** Rates of dropout besides that of the map. */
+export const MORE_RATES: Readonly<Record<string, StrategyOptions>> = {
   'dropout 0.1': { name: 'dropout', rate: 0.1 },
   'dropout 0.3': { name: 'dropout', rate: 0.3 },
 }
+
+/** What dropout is tuned among. */
+export const RATES: readonly string[] = ['dropout 0.5', ...Object.keys(MORE_RATES)]
 
 export const KAPPAS: Readonly<Record<string, StrategyOptions>> = {
   'miam κ=5': { name: 'miam', kappa: 5 },

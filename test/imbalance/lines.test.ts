@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { differenceIn, type MeasuredLine, meanDifference, TUNED, withInterval, withTunedDropout } from './lines.ts'
+import { differenceTable } from './page.ts'
 
 const scores = (value: number) => [
   { subset: 'm1', group: 'single' as const, value },
@@ -44,16 +45,34 @@ test('differences are paired by seed, within a cell and over cells', () => {
   expect(differenceIn(lines, 'a', ['miam', 'opm'], 'average')).toBeNull()
 })
 
+const RATES = ['dropout 0.1', 'dropout 0.5']
+
 test('a tuned dropout is chosen on the validation part, seed by seed', () => {
-  const lines = withTunedDropout([
-    line('a', 'dropout 0.1', 1, 0.9, 0.5),
-    line('a', 'dropout 0.5', 1, 0.6, 0.7),
-    line('a', 'dropout 0.1', 2, 0.8, 0.9),
-    line('a', 'dropout 0.5', 2, 0.6, 0.7),
-  ])
+  const lines = withTunedDropout(
+    [
+      line('a', 'dropout 0.1', 1, 0.9, 0.5),
+      line('a', 'dropout 0.5', 1, 0.6, 0.7),
+      line('a', 'dropout 0.1', 2, 0.8, 0.9),
+      line('a', 'dropout 0.5', 2, 0.6, 0.7),
+    ],
+    RATES,
+  )
   const tuned = lines.filter(({ strategy }) => strategy === TUNED)
   expect(tuned.map(({ seed, test }) => [seed, test[0]!.value])).toEqual([
     [1, 0.6],
     [2, 0.8],
   ])
+})
+
+test('where a rate was not measured dropout is not tuned, and tables stay blank', () => {
+  const lines = withTunedDropout(
+    [
+      ...[line('a', 'miam', 1, 0.7), line('a', 'dropout 0.5', 1, 0.6)],
+      ...[line('b', 'miam', 1, 0.9), line('b', 'dropout 0.5', 1, 0.6), line('b', 'dropout 0.1', 1, 0.8)],
+    ],
+    RATES,
+  )
+  expect(lines.filter(({ strategy }) => strategy === TUNED).map(({ cell }) => cell)).toEqual(['b'])
+  const [, , a, b] = differenceTable(lines, ['a', 'b'], 'miam', ['dropout 0.5', TUNED], 'average').split('\n')
+  expect([a, b]).toEqual(['| a | +10.00 |  |', '| b | +30.00 | +10.00 |'])
 })

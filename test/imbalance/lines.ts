@@ -23,11 +23,17 @@ export const measured = (scores: readonly MeasuredScore[], measure: Measure): nu
 
 export const TUNED = 'dropout tuned'
 
-/** Adds modality dropout at the rate that the validation part of each cell and seed found best. */
-export const withTunedDropout = (lines: readonly MeasuredLine[]): readonly MeasuredLine[] => {
-  const dropouts = lines.filter(({ strategy }) => strategy.startsWith('dropout '))
+/**
+ * Adds modality dropout at the rate that the validation part of each cell and seed found best, where all of `rates`
+ * (strategies by name) were measured: of one rate alone nothing is tuned.
+ */
+export const withTunedDropout = (lines: readonly MeasuredLine[], rates: readonly string[]): readonly MeasuredLine[] => {
+  const dropouts = lines.filter(({ strategy }) => rates.includes(strategy))
   const groups = Map.groupBy(dropouts, ({ cell, seed }) => JSON.stringify([cell, seed]))
-  const best = [...groups.values()].map((some) =>
+  const whole = [...groups.values()].filter((some) =>
+    rates.every((rate) => some.some(({ strategy }) => strategy === rate)),
+  )
+  const best = whole.map((some) =>
     some.reduce((a, b) => (measured(b.validation, 'average') > measured(a.validation, 'average') ? b : a)),
   )
   return [...lines, ...best.map((line) => ({ ...line, strategy: TUNED }))]

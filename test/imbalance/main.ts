@@ -10,7 +10,7 @@ import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { chooseStrategy } from '#cloud/masking/auto.ts'
 import type { StrategyOptions } from '#cloud/masking/strategy.ts'
 import { assert } from '#shared/std/assert.ts'
-import { type Cell, CORE, heldOutCells, KAPPAS, RATES, REST, STRATEGIES } from './cells.ts'
+import { type Cell, CORE, heldOutCells, KAPPAS, MORE_RATES, RATES, REST, STRATEGIES } from './cells.ts'
 import { type Dials, MIDDLE, modalitiesOf } from './dials.ts'
 import { MEASURES, type MeasuredLine, TUNED, withTunedDropout } from './lines.ts'
 import { differencePictures, differenceTable, fatesTable, measurementsCsv, regretTable } from './page.ts'
@@ -35,7 +35,7 @@ const tasksOf = (cells: readonly Cell[], strategies: Task['strategies']) => cell
 const PARTS: Readonly<Record<string, readonly Task[]>> = {
   core: tasksOf(CORE, STRATEGIES),
   rest: tasksOf(REST, STRATEGIES),
-  tuning: [...tasksOf(CORE, RATES), ...tasksOf(CORE, KAPPAS)],
+  tuning: [...tasksOf(CORE, MORE_RATES), ...tasksOf(CORE, KAPPAS)],
   'held-out': tasksOf(heldOutCells(), STRATEGIES),
 }
 
@@ -84,10 +84,8 @@ const report = async (file: string, folder: string, all: readonly Cell[], prefix
   const measuredLines = await readLines(file)
   const chosen = all.filter(({ name }) => measuredLines.some(({ cell }) => cell === name))
   const cells = chosen.map(({ name }) => name)
-  const lines = withTunedDropout(measuredLines)
-  const has = (strategy: string) => lines.some((line) => line.strategy === strategy)
-  // Dropout of one rate alone is not tuned.
-  const opponents = OPPONENTS.filter((name) => has(name) && (name !== TUNED || has('dropout 0.1')))
+  const lines = withTunedDropout(measuredLines, RATES)
+  const opponents = OPPONENTS.filter((name) => lines.some(({ strategy }) => strategy === name))
   const tables = MEASURES.map((measure) => differenceTable(lines, cells, 'miam', opponents, measure))
   const auto = (name: string) => autoIn(chosen.find((cell) => cell.name === name)!)
   const regrets = regretTable(lines, cells, Object.keys(STRATEGIES), { auto })
