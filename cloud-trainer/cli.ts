@@ -11,13 +11,13 @@ import { exportModel, trainModel } from './train-command.ts'
 
 const HELP = `understory trainer – the cloud side
 
-  trainer train      data to a model's bundle
-  trainer pretrain   data without labels to an encoder that training starts from
-  trainer evaluate   a bundle's score on every subset of its inputs
-  trainer export     the bundle of a run that was stopped
-  trainer experiment strategies compared over seeds, on every subset, with a report
-  trainer insight    what a model's answers rest on: modalities, bands, years, tokens
-  trainer serve      the service: takes in, trains, publishes, rolls out
+  trainer train       data to a model's bundle
+  trainer pretrain    data without labels to an encoder that training starts from
+  trainer evaluate    a bundle's score on every subset of its inputs
+  trainer export      the bundle of a run that was stopped
+  trainer experiment  strategies compared over seeds, on every subset, with a report
+  trainer insight     what a model's answers rest on: modalities, bands, years, tokens
+  trainer serve       the service: takes in, trains, publishes, rolls out
 
 Each has --help. Exit codes: 0 done, 1 failed, 2 wrong use, 78 wrong configuration; stopped by a signal, 128 and its number.
 `
@@ -42,7 +42,7 @@ export const trainerCommand = async ([word, ...args]: string[]): Promise<number>
   }
   const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
   if (command === undefined) {
-    process.stderr.write(`understory trainer: there is no command "${word}".\n\n${HELP}`)
+    process.stderr.write(`understory trainer: there is no command "${word}".\n\n${helpText(HELP)}`)
     return 2
   }
   const stopping = new AbortController()

@@ -49,6 +49,7 @@ const HELP = `understory trainer experiment – compares masking strategies over
                        be tuned on
   --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
 ${SOURCE_HELP}${MEMORY_HELP}
+
 ${SHARED_HELP}
   --quick              a small model, two epochs, two seeds: whether it works, not how well; any option overrides it
   --json               the last line of standard output is the result as one JSON object

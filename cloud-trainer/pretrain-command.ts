@@ -12,7 +12,7 @@ import { writePretrained } from './pretrained-model.ts'
 import { type AnyToAny, measureAnyToAny } from './pretraining/any-to-any.ts'
 import { pretrain } from './pretraining/pretrain.ts'
 import { openProgressBar } from './progress-bar.ts'
-import { COURSE_HELP, RECIPE_OPTIONS, recipeOf, trainingOf } from './recipe.ts'
+import { courseHelp, RECIPE_OPTIONS, recipeOf, trainingOf } from './recipe.ts'
 
 const PRETRAIN_HELP = `understory trainer pretrain – learns the inputs without labels, for "trainer train --start-from"
 
@@ -21,11 +21,10 @@ without labels: tables that dataset.json names as "unlabelled", of a disdat fold
 
   --out FOLDER         pretrained.bin, pretraining.json with its course, and any-to-any.csv: how well a missing modality is
                        predicted from others on rows that were held out, beside the mean and a ridge regression
-  --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
+  --checkpoints FOLDER  of this run (default <out>.run); the same command goes on from them after a stop or a crash
   --labelled-only      leave the rows without labels out
 ${SOURCE_HELP}${MEMORY_HELP}
-${COURSE_HELP}
-                       (here --select is best unless given: by the mean over modalities of what each explains)
+${courseHelp('best (default; by how much each modality explains of the others, on average) or last')}
   --json               the last line of standard output is the result as one JSON object
   --help
 

@@ -160,8 +160,8 @@ export const PRECISION_HELP = `\
                        that holds. One that loses more than 0.2 score points on any subset is not
                        taken: the export says where, and the model stays float32`
 
-/** What masks, model and optimizer have, whatever is learned. */
-export const COURSE_HELP = `
+/** What masks, model and optimizer have, whatever is learned; `select` says which epoch is kept. */
+export const courseHelp = (select: string): string => `
   --strategy NAME      how inputs are hidden in training: miam (default), beta-hypercube, uniform-hypercube, uniform,
                        constant, dirichlet, dropout, opm, none, or auto: one of them by a rule of thumb,
                        told and recorded with its reason
@@ -183,7 +183,7 @@ export const COURSE_HELP = `
   --weight-decay X     (default ${DEFAULT_TRAINING.weightDecay})
   --warmup-steps N     (default ${DEFAULT_TRAINING.warmupSteps})
   --patience N         stop after so many epochs without a better score (default: never)
-  --select WHICH       epoch that is kept: last (default) or best
+  --select WHICH       epoch that is kept: ${select}
   --width N            numbers per token (default 64); divisible by the heads
   --layers N           (default 3)
   --heads N            (default 8)
@@ -191,7 +191,7 @@ export const COURSE_HELP = `
   --dropout P          share of attention and of each residual branch that a training step drops (default 0)
   --workers N          threads (default: all cores); equal bits need an equal number`
 
-export const RECIPE_HELP = `${COURSE_HELP}
+export const RECIPE_HELP = `${courseHelp('last (default) or best (mean of single modalities and all, validation part)')}
   --score-sample N     observations of the validation part, at most, that each epoch is scored on (default: all)
   --distill A          share of the model's own answer to the whole input in what it learns from masked ones (default 0)
   --distill-after N    epochs before the first such answers (default 5)

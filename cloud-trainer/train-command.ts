@@ -36,7 +36,7 @@ import { TrainingError } from './training/training-error.ts'
 const TRAIN_HELP = `understory trainer train – trains a model and writes its bundle
 
   --out FOLDER         the bundle: model.onnx, vectors.json, manifest.json; a bundle that is there is replaced
-  --checkpoints FOLDER of this run (default <out>.run); the same command goes on from them after a stop or a crash
+  --checkpoints FOLDER  of this run (default <out>.run); the same command goes on from them after a stop or a crash
   --family NAME        model family (default valley)
   --partial LIST       more subsets to measure: tokens joined by commas, subsets by semicolons ("climate.bio1;…")
   --start-from FOLDER  of "trainer pretrain": goes on from its encoder, with its sizes and its scales of the inputs

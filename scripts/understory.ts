@@ -8,7 +8,7 @@ const HELP = `understory – a streaming edge pipeline for field sensors, with a
   understory demo                      the whole loop on a simulated valley (what npm start runs)
   understory chain --data FOLDER       train on real data, send its test sites through an edge, compare
   understory edge run|status|doctor    a field station
-  understory trainer train|evaluate|experiment|insight|export|serve
+  understory trainer train|pretrain|evaluate|export|experiment|insight|serve
                                        the cloud side
 
 Each has --help. Exit codes: 0 done, 1 failed, 2 wrong use, 78 wrong configuration or Node version.
@@ -30,7 +30,7 @@ const main = async ([word, ...rest]: readonly string[]): Promise<number> => {
   }
   const load = Object.hasOwn(commands, word) ? commands[word] : undefined
   if (load === undefined) {
-    process.stderr.write(`understory: there is no command "${word}".\n\n${HELP}`)
+    process.stderr.write(`understory: there is no command "${word}".\n\n${helpText(HELP)}`)
     return 2
   }
   const command = await load()

@@ -21,13 +21,13 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   training: async () => (await import('./training.ts')).runTrainingBench,
 }
 
-const HELP = `Usage: npm run bench -- [SUITE…] [--small] [--seed N] [--json]
+const HELP = `Usage: npm run bench -- [SUITE…] [--small] [--seed N] [--surveys N] [--json]
 
 Suites: ${Object.keys(SUITES).join(', ')} (all when none is named)
-  --small   a size that takes seconds, as in continuous checks
-  --seed N  seed of weights and data (default 1)
+  --small      a size that takes seconds, as in continuous checks
+  --seed N     seed of weights and data (default 1)
   --surveys N  made surveys of the suite geoplant (default 3000; 60 when small)
-  --json    one JSON array of rows as the last line of standard output
+  --json       one JSON array of rows as the last line of standard output
 `
 
 const readArguments = () => {
