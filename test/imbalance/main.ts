@@ -1,5 +1,5 @@
 /**
- * When does MIAM help? `node test/imbalance/main.ts measure --out FILE` trains small models on made data, cell by cell
+ * When does MIAM help? `npx node test/imbalance/main.ts measure --out FILE` trains small models on made data, cell by cell
  * of a map of imbalance, and adds a line to FILE for each; what stands there is not done again. `report` makes tables and
  * pictures of it, `data` writes one made set as a folder for `trainer experiment`.
  */
@@ -16,9 +16,9 @@ import { MEASURES, type MeasuredLine, TUNED, withTunedDropout } from './lines.ts
 import { differencePictures, differenceTable, fatesTable, measurementsCsv, regretTable } from './page.ts'
 import { madeTrainingSet, runOnce, writeFolder } from './runs.ts'
 
-const HELP = `Usage: node test/imbalance/main.ts measure --out FILE [--part PART] [--seeds 1,2,3,4,5] [--cells TEXT]
-       node test/imbalance/main.ts report --in FILE --out FOLDER [--part held-out]
-       node test/imbalance/main.ts data --out FOLDER [--dials JSON] [--seed N]
+const HELP = `Usage: npx node test/imbalance/main.ts measure --out FILE [--part PART] [--seeds 1,2,3,4,5] [--cells TEXT]
+       npx node test/imbalance/main.ts report --in FILE --out FOLDER [--part held-out]
+       npx node test/imbalance/main.ts data --out FOLDER [--dials JSON] [--seed N]
 
   measure     the map: its parts core (eight telling cells), rest, and tuning (of dropout's rate and of κ); or the part
               held-out, cells for testing with seeds of their own (101,102,103)
@@ -115,12 +115,13 @@ const run = async (): Promise<void> => {
       dials: { type: 'string', default: '{}' },
       cells: { type: 'string', default: '' },
       part: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   })
   const [what] = positionals
-  if (values.out === undefined || !['measure', 'report', 'data'].includes(what ?? '')) {
+  if (values.help || values.out === undefined || !['measure', 'report', 'data'].includes(what ?? '')) {
     process.stdout.write(HELP)
-    process.exitCode = 2
+    process.exitCode = values.help ? 0 : 2
     return
   }
   if (what === 'data') {
