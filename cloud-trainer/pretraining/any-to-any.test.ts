@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { randomStream } from '#shared/std/random.ts'
+import type { TokenSet } from '#shared/tokens/layout.ts'
 import { exampleTrainingSet } from '#test/support/example-training-set.ts'
 import { defaultModelConfig } from '../model/config.ts'
 import { DEFAULT_TRAINING } from '../training/train.ts'
 import { measureAnyToAny } from './any-to-any.ts'
+import { openLinearGuess } from './linear-guess.ts'
 import { pretrain } from './pretrain.ts'
 import { ridge, sumProducts } from './ridge.ts'
 
@@ -60,7 +62,7 @@ test('a missing modality is predicted from others, beside mean and ridge, on row
     batchSize: 32,
     learningRate: 1e-2,
     warmupSteps: 10,
-    workers: 2,
+    workers: 1,
     folder: null,
   })
   const { part, observations, entries } = await measureAnyToAny(made, set)
@@ -90,4 +92,28 @@ test('a missing modality is predicted from others, beside mean and ridge, on row
     expect(of(pair).ridge! / of(pair).mean).toBeGreaterThan(0.9)
     expect(of(pair).model / of(pair).mean).toBeGreaterThan(0.9)
   }
+})
+
+test('a target that no training row has whole has no linear predictor, and one that some have is learned from those', () => {
+  const { layout, train, validation } = exampleTrainingSet({
+    modalities: [
+      { name: 'weather', tokens: 2, noise: 0.1 },
+      { name: 'sound', tokens: 2, noise: 0.1 },
+    ],
+    labels: 2,
+    train: 60,
+    validation: 40,
+    seed: 6,
+  })
+  const scale = { mean: new Float32Array(4), deviation: new Float32Array(4).fill(1) }
+  const alone = Uint8Array.of(0, 0, 1, 1)
+  const guess = (rows: readonly TokenSet[]) =>
+    openLinearGuess(layout, scale, { train: rows, validation: validation.rows, measured: validation.rows }).error(
+      alone,
+      1,
+    )
+  const half = train.rows.map(({ features, hidden }) => ({ features, hidden: hidden.with(3, 1) }))
+  expect(guess(half)).toBeNull()
+  expect(guess([...half, ...train.rows])).toEqual(guess(train.rows))
+  expect(guess(train.rows)!.error).toBeLessThan(0.1)
 })

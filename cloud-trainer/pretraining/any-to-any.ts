@@ -23,7 +23,7 @@ type AnyToAnyEntry = {
   /** The modality that is predicted. */
   readonly to: string
   readonly mean: number
-  /** Null where the inputs are too many for it. */
+  /** Null where the inputs are too many for it, or no training row has the whole modality. */
   readonly ridge: number | null
   readonly penalty: number | null
   readonly model: number

@@ -11,8 +11,11 @@ type LinearError = {
 }
 
 export type LinearGuess = {
-  /** `hidden`: [slots], 1 = hidden from the predictor; `target`: a modality of which the measured rows have something. */
-  readonly error: (hidden: Uint8Array, target: number) => LinearError
+  /**
+   * `hidden`: [slots], 1 = hidden from the predictor; `target`: a modality of which the measured rows have something. Null
+   * where no training row has the whole target.
+   */
+  readonly error: (hidden: Uint8Array, target: number) => LinearError | null
 }
 
 type Parts = {
@@ -32,22 +35,22 @@ const PENALTIES = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]
 type Row = { readonly values: Float64Array; readonly missing: Uint8Array }
 
 export const openLinearGuess = (layout: TokenLayout, scale: TargetScale, parts: Parts): LinearGuess => {
-  const train = Array.from(parts.train, (row) => rowOf(layout, scale, row))
   const validation = Array.from(parts.validation, (row) => rowOf(layout, scale, row))
   const measured = Array.from(parts.measured, (row) => rowOf(layout, scale, row))
   const slotsOf = layout.modalities.map((_, m) =>
     layout.slots.flatMap(({ modality }, s) => (modality === m ? [s] : [])),
   )
+  /** Training rows that have the whole target, one at a time: all of them may be more than memory holds. */
+  const wholeRows = function* (target: number): Iterable<Float64Array> {
+    for (const row of parts.train) {
+      if (slotsOf[target]!.every((s) => row.hidden[s] === 0)) yield rowOf(layout, scale, row).values
+    }
+  }
   const known = new Map<number, Products>()
-  /** Of the rows that have the whole target. */
   const productsFor = (target: number): Products => {
     const before = known.get(target)
     if (before !== undefined) return before
-    const whole = train.filter(({ missing }) => slotsOf[target]!.every((s) => missing[s] === 0))
-    const made = sumProducts(
-      1 + layout.featureCount,
-      whole.map(({ values }) => values),
-    )
+    const made = sumProducts(1 + layout.featureCount, wholeRows(target))
     known.set(target, made)
     return made
   }
@@ -58,6 +61,8 @@ export const openLinearGuess = (layout: TokenLayout, scale: TargetScale, parts: 
 
   return {
     error: (hidden, target) => {
+      const products = productsFor(target)
+      if (products.count === 0) return null
       const slots = slotsOf[target]!
       const inputs = [0, ...layout.slots.flatMap((_, s) => (hidden[s] === 0 ? numbersOf(s) : []))]
       const outputs = slots.flatMap(numbersOf)
@@ -82,7 +87,6 @@ export const openLinearGuess = (layout: TokenLayout, scale: TargetScale, parts: 
         }
         return sum / tokens
       }
-      const products = productsFor(target)
       const fits = PENALTIES.map((penalty) => {
         const coefficients = ridge(products, inputs, outputs, penalty)
         return { penalty, coefficients, error: errorOf(validation, coefficients) }

@@ -21,7 +21,7 @@ const set = exampleTrainingSet({
 const config = { ...defaultModelConfig(3), width: 16, layers: 2, heads: 2, feedForward: 32, frequencies: 8 }
 const size = encoderSize(config, set.layout)
 
-const common = { ...DEFAULT_TRAINING, set, seed: 1, batchSize: 16, warmupSteps: 10, workers: 2, folder: null } as const
+const common = { ...DEFAULT_TRAINING, set, seed: 1, batchSize: 16, warmupSteps: 10, workers: 1, folder: null } as const
 
 const optionsOf = (startFrom: Float32Array | null, changes: Partial<TrainOptions> = {}): TrainOptions => ({
   ...common,
