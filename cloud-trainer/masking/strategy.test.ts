@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { randomFromState, randomStream } from '#shared/std/random.ts'
 import { expectDistribution, expectMean, expectShare, range } from '#test/support/draws.ts'
-import { completeParameters, openStrategy, refusalOf, type StrategyOptions } from './strategy.ts'
+import { comparableParameters, openStrategy, refusalOf, type StrategyOptions } from './strategy.ts'
 
 const TOKENS = [6, 3, 2]
 const DRAWS = 20_000
@@ -44,11 +44,13 @@ test('whose draws they are is a parameter only where each observation has its ow
   expect(own.drawFor(40, streams[0]!)[0]).not.toBe(first)
 })
 
-test('parameters of an older record are completed with what was then built in', () => {
+test('records are compared with what was once built in, and without the reason', () => {
   const recorded = { name: 'miam', kappa: 10, lambdaScore: 1, lambdaSpeed: 1 }
-  expect(completeParameters(recorded)).toEqual(openStrategy({ name: 'miam' }, TOKENS).parameters)
-  expect(completeParameters({ ...recorded, smoothing: 0.5 })).toMatchObject({ smoothing: 0.5, cornerMass: 0.25 })
-  expect(completeParameters({ name: 'uniform' })).toEqual({ name: 'uniform' })
+  expect(comparableParameters(recorded)).toEqual(openStrategy({ name: 'miam' }, TOKENS).parameters)
+  expect(comparableParameters({ ...recorded, smoothing: 0.5 })).toMatchObject({ smoothing: 0.5, cornerMass: 0.25 })
+  expect(comparableParameters({ name: 'uniform' })).toEqual({ name: 'uniform' })
+  const { because: _, ...chosen } = openStrategy({ name: 'auto' }, TOKENS).parameters
+  expect(comparableParameters({ ...chosen, because: 'another version says so' })).toEqual(chosen)
 })
 
 test('uniform shares one number', () => {

@@ -73,11 +73,14 @@ const FORMERLY_BUILT_IN: Readonly<Record<string, Readonly<Record<string, number>
   miam: { cornerMass: DEFAULT_CORNER_MASS, smoothing: 0 },
 }
 
-/** The parameters of a strategy as a run of today would record them. */
-export const completeParameters = (recorded: MaskingStrategy['parameters']): MaskingStrategy['parameters'] => ({
-  ...FORMERLY_BUILT_IN[String(recorded.name)],
-  ...recorded,
-})
+/**
+ * What two records have in common if they are of one strategy: its parameters as a run of today would record them. The
+ * sentence why it was chosen is left out, because another version may word it otherwise.
+ */
+export const comparableParameters = (recorded: MaskingStrategy['parameters']): MaskingStrategy['parameters'] => {
+  const { because: _, ...parameters } = recorded
+  return { ...FORMERLY_BUILT_IN[String(recorded.name)], ...parameters }
+}
 
 /** `tokens`: number of tokens of each modality, in the model's order. Refuses parameters out of range. */
 export const openStrategy = (

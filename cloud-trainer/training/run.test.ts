@@ -60,6 +60,15 @@ test('and is of another run when one of them is', () => {
   expect(attempt({ name: 'beta-hypercube' })).toThrow('strategy.name was "miam", is "beta-hypercube"')
 })
 
+test('a checkpoint of a chosen strategy goes on whatever the reason was', () => {
+  const { run, checkpoint } = checkpointOf({ name: 'auto' }, ({ settings }) => {
+    settings.strategy = { ...settings.strategy, because: 'an older version said so' }
+  })
+  const resumed = fromCheckpoint(planOf(optionsOf({ name: 'auto' })), checkpoint)
+  expect(resumed.strategy.imbalance()).toEqual(run.strategy.imbalance())
+  expect(() => fromCheckpoint(planOf(optionsOf({ name: 'miam' })), checkpoint)).toThrow('strategy.chosenBy was "auto"')
+})
+
 test.each<StrategyOptions>([
   { name: 'miam', smoothing: 0.5, cornerMass: 0.1 },
   { name: 'beta-hypercube', kappa: 4 },

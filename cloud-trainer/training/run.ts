@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type Random, randomFromState, randomStream } from '#shared/std/random.ts'
 import { NO_SCORES, type ScoreHistory } from '../masking/imbalance.ts'
-import { completeParameters, type MaskingStrategy, openStrategy, type StrategyOptions } from '../masking/strategy.ts'
+import { comparableParameters, type MaskingStrategy, openStrategy, type StrategyOptions } from '../masking/strategy.ts'
 import type { ParameterTable } from '../model/parameters.ts'
 import type { Checkpoint } from './checkpoint-file.ts'
 import { type OptimizerState, startOptimizer } from './optimizer.ts'
@@ -162,9 +162,12 @@ export const fromCheckpoint = (plan: RunPlan, { header, arrays }: Checkpoint): R
   const parsed = headerSchema.safeParse(header)
   if (!parsed.success) throw otherRun([`its header is not one of this version: ${z.prettifyError(parsed.error)}`])
   const { settings, parameters, engine, optimizer, streams, epoch, scores, records, best, notes } = parsed.data
-  const was = { ...settings, strategy: completeParameters(settings.strategy) }
+  const comparable = <T extends Pick<RunSettings, 'strategy'>>(one: T) => ({
+    ...one,
+    strategy: comparableParameters(one.strategy),
+  })
   // Other settings make other parameters, hundreds of numbers that say no more.
-  const inSettings = differences(was, plan.settings)
+  const inSettings = differences(comparable(settings), comparable(plan.settings))
   const different = inSettings.length > 0 ? inSettings : differences(parameters, parametersOf(plan.table), 'parameters')
   if (different.length > 0) throw otherRun(different)
   const order = randomFromState(streams.order)
