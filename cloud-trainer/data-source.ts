@@ -70,9 +70,9 @@ export const readSource = async (source: Source, onWarning: (warning: DatasetWar
   return fromLabelled(readStore(source.file), { minimumPositives: source.minimumPositives, onWarning })
 }
 
-/** Rows beside the labelled ones, each with so many unknown labels; a store has none. Throws a DatasetError. */
-export const readUnlabelled = async (source: Source, labels: number): Promise<readonly RawExample[]> => {
+/** Rows beside the labelled ones; of a store none are taken. Throws a DatasetError. */
+export const readUnlabelled = async (source: Source): Promise<readonly RawExample[]> => {
   if (source.kind === 'store') return []
   const { kind: _, folder, ...options } = source
-  return readUnlabelledRows(folder, labels, options)
+  return readUnlabelledRows(folder, options)
 }

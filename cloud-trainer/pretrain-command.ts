@@ -66,7 +66,7 @@ export const pretrainModel = async (args: readonly string[], signal: AbortSignal
   const source = sourceOf(values)
   const recipe = recipeOf({ ...values, ...NO_BUNDLE })
   const folder = resolve(values.out)
-  const unlabelled = flags.has('labelled-only') ? [] : await readUnlabelled(source, 0)
+  const unlabelled = flags.has('labelled-only') ? [] : await readUnlabelled(source)
   if (unlabelled.length === 0) process.stderr.write('note: no rows beside the training part\n')
   using set = await openSet(source, {
     memory: memoryOf(values),

@@ -12,12 +12,11 @@ import { readTable, type Table } from './table.ts'
 type Unlabelled = Description['unlabelled'][number]
 
 /**
- * As examples of the training part, `labels` unknown ones each. Modalities that come from other tables than the main one
+ * As examples of the training part, without a label (`withUnlabelled` gives them unknown ones). Modalities that come from other tables than the main one
  * are missing in them. Throws DatasetError.
  */
 export const readUnlabelledRows = async (
   folder: string,
-  labels: number,
   options: ReadFolderOptions = {},
 ): Promise<readonly RawExample[]> => {
   const description = await describeFolder(folder, options)
@@ -25,17 +24,12 @@ export const readUnlabelledRows = async (
   const examples: RawExample[] = []
   for (const entry of description.unlabelled) {
     if (entry.optional && (await readIfThere(root, entry.table)) === null) continue
-    examples.push(...(await rowsOf(root, description, entry, labels)))
+    examples.push(...(await rowsOf(root, description, entry)))
   }
   return examples
 }
 
-const rowsOf = async (
-  root: string,
-  description: Description,
-  entry: Unlabelled,
-  labels: number,
-): Promise<readonly RawExample[]> => {
+const rowsOf = async (root: string, description: Description, entry: Unlabelled): Promise<readonly RawExample[]> => {
   const { time, modalities } = description
   const own = modalities.filter((it) =>
     needsOf(it).every(({ file = description.table, isLong = false }) => file === description.table && !isLong),
@@ -62,7 +56,7 @@ const rowsOf = async (
       readings: await readingsOf(`${table.file}:${id}`, row, timeOf(row), inside),
       window: windowOf(timeOf(row)),
       part: 'train' as const,
-      labels: new Float32Array(labels).fill(Number.NaN),
+      labels: new Float32Array(0),
     })),
   )
 }
