@@ -1,5 +1,5 @@
 /**
- * Means, deviations and categories from the training part alone (method.md §5.2): tables and embeddings by number,
+ * Means, deviations and categories from the training part alone (our choice): tables and embeddings by number,
  * series by variable, images (value / 255) by channel, sound (in dB) as a whole.
  *
  * A deviation is the training part's standard deviation (of the population) + 1e-4 (after MaskSDM, which keeps tiny

@@ -62,7 +62,7 @@ test('GeoPlant: 48 + 202 + 100 tokens in three modalities, in order', async () =
     [4, 12],
     [4, 625],
   ])
-  // The paper's model on these tokens, with its 1783 species (method.md §5.3).
+  // The paper's model on these tokens, with its 1783 species.
   const paper = {
     width: 192,
     layers: 3,

@@ -19,7 +19,7 @@ const layoutOf = (blocks: readonly (TokenLayout['blocks'][number] & { readonly t
   return { modalities: blocks.map(({ name }) => name), blocks, slots, featureCount: offset }
 }
 
-/** The paper's GeoPlant model (method.md 5.1 to 5.3): 48 variables, 76 + 126 series tokens, 100 patches. */
+/** The paper's GeoPlant model, tokenizers by our choice: 48 variables, 76 + 126 series tokens, 100 patches. */
 const GEOPLANT = layoutOf([
   { name: 'tabular', encoding: 'periodic', groups: 48, features: 1, times: 1 },
   { name: 'landsat', encoding: 'linear', groups: 6, features: 4, times: 21 },

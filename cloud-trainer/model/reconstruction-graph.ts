@@ -1,7 +1,7 @@
 /**
  * The graph of a pre-training step: the encoder sees what is visible, a decoder predicts the scaled numbers of hidden
  * tokens, and the loss is the mean squared error, averaged within a modality, then over the modalities that have hidden
- * tokens (method.md §9). Inputs are the parameters of `reconstructionTable` and the feeds of `packReconstruction`.
+ * tokens. Inputs are the parameters of `reconstructionTable` and the feeds of `packReconstruction`.
  *
  * In replace mode a hidden token has an output: LayerNorm → one linear for each group of its block. In drop mode it has
  * none, and what is asked is the CLS token, which a fine-tuned model answers from too: LayerNorm → linear, plus a query

@@ -1,5 +1,5 @@
 /**
- * Self-supervised pre-training (method.md §9): hidden tokens are predicted from visible ones under any masking strategy.
+ * Self-supervised pre-training: hidden tokens are predicted from visible ones under any masking strategy.
  * No label is looked at. The stage's one entry.
  */
 import { randomStream } from '#shared/std/random.ts'

@@ -1,5 +1,5 @@
 /**
- * How well the modalities stand when there are no labels (method.md §9): with only m visible, L_m is the mean over the
+ * How well the modalities stand when there are no labels: with only m visible, L_m is the mean over the
  * other modalities of their reconstruction error, and s_m = max(1e-3, 1 − L_m). Scaled targets make the mean as an answer
  * cost about 1, so s_m is explained variance.
  */

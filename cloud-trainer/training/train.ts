@@ -49,7 +49,7 @@ export type TrainOptions = {
   readonly distillation?: Distillation
   /**
    * Only the head is trained, on the encoder of `startFrom` as it is, under masks that these scores lean from first to
-   * last (method.md §9). Everything is trained when absent.
+   * last. Everything is trained when absent.
    */
   readonly probe?: ScoreHistory
   readonly signal?: AbortSignal

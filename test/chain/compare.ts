@@ -31,7 +31,7 @@ export type Comparison = {
   readonly average: { readonly edge: number; readonly trainer: number }
 }
 
-/** Fewest positives and negatives of a label in the test part (method.md §15). */
+/** Fewest positives and negatives of a label in the test part. */
 export const FEWEST_OF_A_CLASS = 5
 
 export const compare = (

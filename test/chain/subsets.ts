@@ -9,7 +9,7 @@ import type { TokenLayout } from '#shared/tokens/layout.ts'
 
 /**
  * A thermometer alone, and with a rain gauge: the first number of the first table that has three, and that one with
- * the third. On SWI these are the `ddeg` and `ddeg` + `precyy` of method.md §15. On CAN the first is precipitation, which
+ * the third. On SWI these are the `ddeg` and `ddeg` + `precyy` of docs/results/swi. On CAN the first is precipitation, which
  * says little alone (macro AUC 50 to 60 %, by chance of the seed): averages over all subsets compare with those of
  * another choice only without the partial ones.
  */

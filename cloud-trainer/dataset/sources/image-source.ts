@@ -184,7 +184,7 @@ const readPicture = async (
   }
 }
 
-/** An odd rest goes to the right and the bottom: 125 of 128 leave 1 pixel before and 2 behind (method.md §5.2). */
+/** An odd rest goes to the right and the bottom: 125 of 128 leave 1 pixel before and 2 behind (our choice). */
 const middleOf = async (bytes: Buffer, wanted: { readonly width: number; readonly height: number }) => {
   const { autoOrient: own } = await sharp(bytes).metadata()
   if (own.width < wanted.width || own.height < wanted.height) {
