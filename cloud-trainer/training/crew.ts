@@ -13,8 +13,9 @@ import { buildTrainingGraph } from '../model/training-graph.ts'
 import type { LabelWeights } from './label-weights.ts'
 import type { CrewAnswer, CrewData, CrewRequest, StepDraw } from './requests.ts'
 import { everyLabel, missingAt, type SharedExamples } from './shared-examples.ts'
+import { sharedFloats } from './shared-floats.ts'
 import { softTargets } from './soft-targets.ts'
-import { type MemberData, openTeam, sharedFloats } from './team.ts'
+import { type MemberData, openTeam } from './team.ts'
 
 export type Crew = AsyncDisposable & {
   /**

@@ -4,6 +4,7 @@ import type { TokenLayout, TokenSet } from '#shared/tokens/layout.ts'
 import { labelsOf, type StoredRows, storedFeatures, storedHidden, storedLabels } from '../model/stored-rows.ts'
 import { allLabels } from '../model/token-rows.ts'
 import type { Examples } from '../model/training-set.ts'
+import { sharedFloats } from './shared-floats.ts'
 
 /** Plain data and shared memory. */
 export type SharedExamples =
@@ -18,8 +19,6 @@ export type SharedExamples =
       readonly hidden: Uint8Array
       readonly labels: Float32Array
     }
-
-const sharedFloats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length))
 
 /** Those that lie in a file stay there. */
 export const shareExamples = (layout: TokenLayout, labels: number, examples: Examples): SharedExamples => {

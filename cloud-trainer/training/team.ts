@@ -4,6 +4,7 @@
  */
 import { openThread } from '#shared/platform/thread.ts'
 import { assert } from '#shared/std/assert.ts'
+import { sharedFloats } from './shared-floats.ts'
 import { deal } from './split.ts'
 
 /** What every member of a team gets, beside its own data. */
@@ -32,8 +33,6 @@ export type Team<Request, Answer> = AsyncDisposable & {
     take: (task: Task, answer: Answer) => void,
   ) => Promise<void>
 }
-
-export const sharedFloats = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length))
 
 /** `entry`: file of the threads, whose worker data are `data` and `MemberData`. `total`: length of the weights. */
 export const openTeam = <Data, Request, Answer>(
