@@ -12,7 +12,7 @@ import { writePretrained } from './pretrained-model.ts'
 import { type AnyToAny, measureAnyToAny } from './pretraining/any-to-any.ts'
 import { pretrain } from './pretraining/pretrain.ts'
 import { openProgressBar } from './progress-bar.ts'
-import { courseHelp, RECIPE_OPTIONS, recipeOf, trainingOf } from './recipe.ts'
+import { COURSE_OPTIONS, courseHelp, recipeOf, trainingOf } from './recipe.ts'
 
 const PRETRAIN_HELP = `understory trainer pretrain – learns the inputs without labels, for "trainer train --start-from"
 
@@ -31,14 +31,6 @@ ${courseHelp('best (default; by how much each modality explains of the others, o
 Progress goes to standard error. Ctrl-C leaves a checkpoint.
 `
 
-const {
-  distill: _,
-  'distill-after': __,
-  precision: ___,
-  resamples: ____,
-  'score-sample': _____,
-  ...COURSE_OPTIONS
-} = RECIPE_OPTIONS
 /** What belongs to labels and bundles, which there are none of. */
 const NO_BUNDLE = {
   distill: 0,

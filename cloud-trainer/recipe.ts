@@ -119,7 +119,8 @@ const STRATEGY_NAMES = Object.keys(STRATEGY_PARAMETERS) as readonly StrategyName
 
 export const PRECISION_OPTION = { precision: z.enum(WANTED_PRECISIONS).default('float32') }
 
-export const RECIPE_OPTIONS = {
+/** What masks, model and optimizer have, whatever is learned. */
+export const COURSE_OPTIONS = {
   strategy: z.enum(STRATEGY_NAMES).default('miam'),
   kappa: realNumber({ above: 0 }).optional(),
   'lambda-score': realNumber({ least: 0 }).optional(),
@@ -144,10 +145,14 @@ export const RECIPE_OPTIONS = {
   heads: wholeNumber({ least: 1, most: 64 }).default(8),
   dropout: realNumber({ least: 0, most: 0.9 }).default(0),
   'feed-forward': wholeNumber({ least: 1, most: 16384 }).optional(),
+  workers: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
+} as const
+
+export const RECIPE_OPTIONS = {
+  ...COURSE_OPTIONS,
   'score-sample': wholeNumber({ least: 1 }).optional(),
   distill: realNumber({ least: 0, most: 1 }).default(0),
   'distill-after': wholeNumber({ least: 1 }).optional(),
-  workers: wholeNumber({ least: 1, most: 256 }).default(() => availableParallelism()),
   resamples: wholeNumber({ least: 0, most: 10_000 }).default(200),
   ...PRECISION_OPTION,
 } as const
