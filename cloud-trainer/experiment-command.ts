@@ -10,7 +10,7 @@ import { parseCommand, UsageError, wholeNumber } from './command-line.ts'
 import { SOURCE_HELP, SOURCE_OPTIONS, sourceOf } from './data-source.ts'
 import type { DatasetWarning } from './dataset/raw-set.ts'
 import { type Column, parseColumns } from './experiment/columns.ts'
-import { type PlannedRun, plannedRuns } from './experiment/plan.ts'
+import { type PlannedRun, parseVariant, plannedRuns, variantKey } from './experiment/plan.ts'
 import { points, type Results, resultsCsv, resultsOf, signedPoints } from './experiment/results.ts'
 import { resultsPictures, resultsReport } from './experiment/results-report.ts'
 import { resultsMarkdown } from './experiment/results-table.ts'
@@ -119,7 +119,9 @@ export const compareStrategies = async (args: readonly string[], signal: AbortSi
 const baselineOf = (variants: readonly Variant[], asked: string | undefined): string => {
   const keys = variants.map(({ key }) => key)
   if (asked === undefined) return keys.includes('uniform') ? 'uniform' : keys[0]!
-  if (keys.includes(asked)) return asked
+  const written = parseVariant(asked)
+  const key = written === null ? asked : variantKey({ name: written.name, ...written.parameters })
+  if (keys.includes(key)) return key
   throw new UsageError(`--baseline: "${asked}" is none of ${keys.join(', ')}`)
 }
 

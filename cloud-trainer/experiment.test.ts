@@ -149,8 +149,9 @@ test('an oracle has a model for each column, and columns can be chosen', async (
 test('a variant trains otherwise than the rest where it says so', async () => {
   const place = join(folder, 'own-options')
   const own = 'uniform:epochs=2:maskMode=replace:dropout=0.2'
-  expect(await experiment('--strategies', `uniform,${own}`, '--seeds', '1', '--out', place)).toBe(0)
+  expect(await experiment('--strategies', `uniform,${own}`, '--baseline', own, '--seeds', '1', '--out', place)).toBe(0)
   const { comparison, runs } = resultsIn(place)
+  expect(comparison.baseline).toBe('uniform:dropout=0.2:epochs=2:maskMode=replace')
   expect(comparison.variants).toEqual(['uniform', 'uniform:dropout=0.2:epochs=2:maskMode=replace'])
   expect(runs.map(({ epochs }) => epochs.length)).toEqual([3, 2])
   expect(runs[1]!.strategy).toEqual({ name: 'uniform', epochs: 2, maskMode: 'replace', dropout: 0.2 })
