@@ -99,7 +99,7 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
   /** A run that has nothing to be compared with fails, and so would each after it. */
   const mendCurrent = async (): Promise<void> => {
     const current = currentRun(known)
-    const published = await registry.current(family)
+    const published = current === null ? null : await registry.current(current.family)
     if (current === null || published?.version !== current.state.version) return
     const restored = await restoreBundle(join(runs.folderOf(current.number), BUNDLE_FOLDER), published, registry)
     if (restored.length > 0)
@@ -129,7 +129,8 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
   }
 
   /** A release that was made just before a crash is found again, not made twice. */
-  const release = async (bundleFolder: string): Promise<PublishedRelease> => {
+  const release = async ({ number, family }: Run): Promise<PublishedRelease> => {
+    const bundleFolder = join(runs.folderOf(number), BUNDLE_FOLDER)
     const manifest = await digestFile(join(bundleFolder, 'manifest.json'))
     const current = await registry.current(family)
     if (current !== null && current.release.manifest.sha256 === manifest?.sha256) return current
@@ -140,7 +141,7 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
     (await registry.blob(sha256))?.file ?? ''
 
   const publish = async (run: Run): Promise<Run> => {
-    const published = await release(join(runs.folderOf(run.number), BUNDLE_FOLDER))
+    const published = await release(run)
     const { version, releaseCounter, document } = published
     const { manifest, objects } = published.release
     const files = {
@@ -149,6 +150,8 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
       vectors: await pathOf(objects.vectors),
     }
     emit({ kind: 'published', run: run.number, version, releaseCounter, scores: scoresOf(run), files })
+    // Of the run, whose model it is: the service may have been told another one since.
+    const { family } = run
     const { generation } = await options.rollout.target({ cohort, family, release: document, releaseCounter })
     emit({ kind: 'targeted', run: run.number, cohort, generation })
     return { ...run, state: { kind: 'published', version, releaseCounter, generation } }

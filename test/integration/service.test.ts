@@ -244,6 +244,24 @@ test('data that teach nothing are told, and not tried again before there are mor
   expect(await runs()).toHaveLength(1)
 }, 60_000)
 
+test('a model is published as what it was trained as, whatever the service is told after a crash', async () => {
+  const first = await startHere()
+  await untilListening(first.events)
+  await send(0, 6)
+  const { version } = await first.until('published')
+  await first.until('targeted')
+  await first.service[Symbol.asyncDispose]()
+  const store = openRuns(join(folder, 'runs'))
+  const [run] = await store.list()
+  // As if it had been killed before it wrote down what it did.
+  await store.write({ ...run!, state: { kind: 'accepted' } })
+  const again = await startHere(['--family', 'meadow'])
+  expect(await again.until('published')).toMatchObject({ run: 1, version })
+  await again.until('targeted')
+  await again.service[Symbol.asyncDispose]()
+  expect(await runs()).toMatchObject([{ family: 'valley', state: { kind: 'published', version } }])
+}, 60_000)
+
 test('a model that is worse than the current one is refused, though its files were lost, and stations are not asked to run it', async () => {
   const first = await startHere(['--epochs', '15', '--learning-rate', '0.02', '--warmup-steps', '5'])
   await untilListening(first.events)
