@@ -23,6 +23,7 @@ import { silentLog } from '#shared/platform/log.ts'
 import { randomStream } from '#shared/std/random.ts'
 import { tokenizerDigest } from '#shared/tokens/digest.ts'
 import type { TokenReading } from '#shared/tokens/tokenize.ts'
+import { SMALL_TRAINING } from '#test/support/small-training.ts'
 
 /** Two taxa that follow two variables; a picture of noise comes along with half of the observations. */
 const rawSet = (seed: number): RawSet => {
@@ -66,19 +67,10 @@ beforeAll(async () => {
   made = await trainBundle({
     set,
     training: {
+      ...SMALL_TRAINING,
       config,
       strategy: { name: 'miam' },
-      seed: 1,
       epochs: 12,
-      batchSize: 16,
-      learningRate: 0.01,
-      weightDecay: 0.01,
-      warmupSteps: 5,
-      patience: null,
-      select: 'last',
-      workers: 1,
-      folder: null,
-      startFrom: null,
     },
     family: 'valley',
     parent: null,
@@ -193,13 +185,10 @@ test('a stopped run tells its signal, and nothing half-made is left', async () =
   const run = trainBundle({
     set,
     training: {
+      ...SMALL_TRAINING,
       ...made.trained,
       strategy: { name: 'none' },
       epochs: 100,
-      patience: null,
-      select: 'last',
-      folder: null,
-      startFrom: null,
     },
     family: 'valley',
     parent: null,

@@ -17,11 +17,11 @@ import { defaultModelConfig } from '#cloud/model/config.ts'
 import type { MemorySet } from '#cloud/model/training-set.ts'
 import { type Outcome, openRuns, type Run } from '#cloud/run-record.ts'
 import { type TrainedBundle, trainBundle } from '#cloud/train-bundle.ts'
-import { DEFAULT_TRAINING } from '#cloud/training/train.ts'
 import type { DeploymentId, NodeId, ObservationId, ReadingId } from '#shared/domain/ids.ts'
 import type { LabelledObservation } from '#shared/domain/labelled-observation.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenReading } from '#shared/tokens/tokenize.ts'
+import { SMALL_TRAINING } from '#test/support/small-training.ts'
 import { exampleReading, HOUR_MS } from '#test/support/station-rows.ts'
 
 let folder: string
@@ -68,17 +68,10 @@ const make = async (name: string, raw: RawSet): Promise<Made> => {
   const made = await trainBundle({
     set,
     training: {
-      ...DEFAULT_TRAINING,
+      ...SMALL_TRAINING,
       config: { ...defaultModelConfig(1), width: 16, layers: 1, heads: 2, feedForward: 16, frequencies: 4 },
       strategy: { name: 'uniform' },
-      seed: 1,
       epochs: 20,
-      batchSize: 16,
-      learningRate: 0.01,
-      warmupSteps: 5,
-      workers: 1,
-      folder: null,
-      startFrom: null,
     },
     family: 'valley',
     parent: null,

@@ -29,6 +29,7 @@ import type { ModelVersion, ReadingId } from '#shared/domain/ids.ts'
 import { silentLog } from '#shared/platform/log.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenReading } from '#shared/tokens/tokenize.ts'
+import { SMALL_TRAINING } from '#test/support/small-training.ts'
 
 /** Three taxa that follow three of eight variables and the mean of a series. */
 const rawSet = (): RawSet => {
@@ -86,19 +87,11 @@ const train = (name: string, precision?: 'int8' | 'fp16' | 'auto'): Promise<Trai
   trainBundle({
     set,
     training: {
+      ...SMALL_TRAINING,
       config,
       strategy: { name: 'miam' },
-      seed: 1,
       epochs: 8,
-      batchSize: 16,
-      learningRate: 0.01,
-      weightDecay: 0.01,
-      warmupSteps: 5,
-      patience: null,
-      select: 'last',
-      workers: 1,
       folder: join(folder, 'checkpoints'),
-      startFrom: null,
     },
     family: 'valley',
     parent: null,

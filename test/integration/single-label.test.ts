@@ -13,12 +13,12 @@ import { defaultModelConfig } from '#cloud/model/config.ts'
 import { restrict } from '#cloud/model/subset.ts'
 import type { MemorySet } from '#cloud/model/training-set.ts'
 import { type TrainedBundle, trainBundle } from '#cloud/train-bundle.ts'
-import { DEFAULT_TRAINING } from '#cloud/training/train.ts'
 import { startInference } from '#edge/inference/inference.ts'
 import type { ModelVersion, ReadingId } from '#shared/domain/ids.ts'
 import { silentLog } from '#shared/platform/log.ts'
 import { randomStream } from '#shared/std/random.ts'
 import type { TokenReading } from '#shared/tokens/tokenize.ts'
+import { SMALL_TRAINING } from '#test/support/small-training.ts'
 
 const CLASSES = ['fen', 'heath', 'wood']
 
@@ -70,21 +70,14 @@ beforeAll(async () => {
   made = await trainBundle({
     set,
     training: {
-      ...DEFAULT_TRAINING,
+      ...SMALL_TRAINING,
       config: {
         ...defaultModelConfig(3),
         ...{ width: 16, layers: 1, heads: 2, feedForward: 16, frequencies: 4 },
         task: 'single-label',
       },
       strategy: { name: 'miam' },
-      seed: 1,
       epochs: 15,
-      batchSize: 16,
-      learningRate: 0.01,
-      warmupSteps: 5,
-      workers: 1,
-      folder: null,
-      startFrom: null,
     },
     family: 'valley',
     parent: null,
