@@ -101,6 +101,10 @@ test('embeddings: what does not fit', async () => {
     'v.npy, column "1042[1]": an embedding is there as a whole or not at all',
   )
   await check({ file }, {}, 'missing-file', 'v.npy: there is no such file')
+  for (const name of ['v.npy', 'v.npz', 'v.safetensors']) {
+    const folder = { [`${name}/x`]: Buffer.of(1) }
+    await check({ file: name }, folder, 'missing-file', `${name}: this is a folder, not a file`)
+  }
   const cut = npyBytes(STACK).subarray(0, -1)
   await check(
     { file },
@@ -254,4 +258,33 @@ test('images: several picture files become one image, the middle cut out', async
   expect((await failure(image, { ...files, 'nir/a.png': elementBytes(STACK) }))[1]).toBe(
     "rows.csv, row 2: nir/a.png can't be read",
   )
+})
+
+test('images: a TIFF that is no picture of one or three channels of bytes is refused, and a folder is named', async () => {
+  const tiff = (channels: 1 | 3 | 4, depth: 'uchar' | 'ushort') => {
+    const pixels = Array.from({ length: 4 * channels }, (_, i) => (depth === 'uchar' ? 15 * i : 4000 * i))
+    const array = depth === 'uchar' ? Uint8Array.from(pixels) : Uint16Array.from(pixels)
+    const space = depth === 'uchar' ? (channels === 1 ? 'b-w' : 'srgb') : channels === 1 ? 'grey16' : 'rgb16'
+    const made = sharp(array, { raw: { width: 2, height: 2, channels } }).toColourspace(space)
+    return made.tiff({ compression: 'lzw' }).toBuffer()
+  }
+  const image = { kind: 'image', width: 2, height: 2, patch: 1, source: { column: 'plot', channels: 3 } }
+  const rows = { 'rows.csv': ROWS.replace('1,0,b', '1,0,') }
+  const read = async (bytes: Buffer) => (await contents(image, { ...rows, a: bytes }))[0]
+  const pixels = Uint8Array.from({ length: 12 }, (_, i) => 15 * i)
+  expect(await read(await tiff(3, 'uchar'))).toMatchObject({ channels: 3, pixels })
+  for (const [channels, depth] of [
+    [4, 'uchar'],
+    [1, 'ushort'],
+    [3, 'ushort'],
+  ] as const) {
+    expect(await failure(image, { ...rows, a: await tiff(channels, depth) })).toEqual([
+      'bad-image',
+      `rows.csv, row 2, column "plot": a can't be read: a TIFF of ${channels} × ${depth} is not read, only one of 1 or 3 × uchar (8 bits); make an array of it`,
+    ])
+  }
+  expect(await failure(image, { ...rows, 'a/b': Buffer.of(1) })).toEqual([
+    'missing-file',
+    'a: this is a folder, not a file',
+  ])
 })

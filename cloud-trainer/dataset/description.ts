@@ -94,7 +94,7 @@ export const parseDescription = (json: unknown, from: string): Description => {
 }
 
 /** What no schema says. */
-const contradictionOf = ({ modalities, split, repeats, join }: Description): string | null => {
+const contradictionOf = ({ modalities, split, labels, repeats, join }: Description): string | null => {
   for (const { name, group = name } of modalities) {
     const problem = nameProblem(name) ?? nameProblem(group)
     if (problem !== null) return `a modality's name: ${problem}`
@@ -106,6 +106,10 @@ const contradictionOf = ({ modalities, split, repeats, join }: Description): str
   if ('column' in split) {
     const inTwoParts = firstRepeated([...split.train, ...split.validation, ...split.test])
     if (inTwoParts !== null) return `split value "${inTwoParts}" stands in two parts`
+  }
+  if (labels !== undefined && 'columns' in labels && labels.columns !== 'others') {
+    const label = firstRepeated(labels.columns.map((it) => it.column))
+    if (label !== null) return `label "${label}" stands twice`
   }
   if (repeats && join === 'order') return 'a main table that repeats ids needs "join": "id"'
   for (const modality of modalities) {

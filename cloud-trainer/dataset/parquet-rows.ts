@@ -1,47 +1,46 @@
 /** Rows of a Parquet file as the cells that a CSV file of the same table would have. */
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import type { Cells } from './csv-rows.ts'
+import type { RowTaker } from './csv-rows.ts'
 import { DatasetError } from './dataset-error.ts'
 
 /**
- * Calls `take` with the names of the columns (as row 0), then with each row, counted from 1. One row group is in memory
- * at a time. Null and NaN are missing; truth is 1 or 0; a moment is its ISO 8601 text, in UTC. Throws DatasetError for
+ * The names of the columns are row 0, rows count from 1. Only columns that are looked at are decoded, whatever else the
+ * file has (shapes, lists); of these one row group is in memory at a time. Null and NaN are missing; truth is 1 or 0; a moment is its ISO 8601 text, in UTC. Throws DatasetError for
  * a file that is no Parquet, for a column of lists or structures, and for one that is shorter than the table.
  */
-export const readParquetRows = async (
-  path: string,
-  file: string,
-  take: (cells: Cells, row: number) => void,
-): Promise<void> => {
+export const readParquetRows = async (path: string, file: string, take: RowTaker): Promise<void> => {
   const buffer = await asyncBufferFromFile(path)
   const bad = (cause: unknown): never => {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new DatasetError('bad-table', `this is no Parquet file that can be read: ${why}`, { file }, { cause })
   }
   const metadata = await parquetMetadataAsync(buffer).catch(bad)
-  const columns = parquetSchema(metadata).children.map(({ element, children }) => {
+  const fields = parquetSchema(metadata).children
+  const names = fields.map(({ element }) => element.name)
+  const places = new Set(take.header(names, 0))
+  const columns = fields.map(({ element, children }, place) => {
     const { name: column, repetition_type: repetition, converted_type: type, scale = 0 } = element
+    if (!places.has(place)) return null
     if (children.length === 0 && repetition !== 'REPEATED')
       return { column, decimals: type === 'DECIMAL' ? scale : null }
     throw new DatasetError('bad-table', 'lists and structures are no values of a table', { file, column })
   })
-  take(
-    columns.map(({ column }) => column),
-    0,
-  )
+  const wanted = names.filter((_, place) => places.has(place))
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
-    const rows = await parquetReadObjects({ file: buffer, metadata, compressors, rowStart, rowEnd }).catch(bad)
+    const rows = await parquetReadObjects({
+      ...{ file: buffer, metadata, compressors, columns: wanted, rowStart, rowEnd },
+    }).catch(bad)
     for (const [i, row] of rows.entries()) {
       const number = rowStart + i + 1
-      take(
-        columns.map(({ column, decimals }) =>
-          cellOf(decimals === null ? row[column] : decimal(row[column], decimals), { file, row: number, column }),
-        ),
-        number,
-      )
+      const cells = columns.map((it) => {
+        if (it === null) return null
+        const { column, decimals } = it
+        return cellOf(decimals === null ? row[column] : decimal(row[column], decimals), { file, row: number, column })
+      })
+      take.row(cells, number)
     }
     rowStart = rowEnd
   }

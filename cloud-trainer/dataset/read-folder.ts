@@ -104,12 +104,18 @@ const select = (description: Description, names: readonly string[] | undefined):
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
+/** Date.parse takes the 30th of February for the 1st of March. */
+const isDay = (text: string): boolean => {
+  const atMs = Date.parse(text)
+  return !Number.isNaN(atMs) && new Date(atMs).toISOString().startsWith(text)
+}
+
 export const timeReader = (main: Table, column: string): ((row: number) => number | null) => {
   const texts = main.texts.get(column)!
   return (row) => {
     const text = texts[row]!
     if (text === '') return null
-    const atMs = ISO_TIME.test(text) ? Date.parse(text) : Number.NaN
+    const atMs = ISO_TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN
     if (!Number.isNaN(atMs)) return atMs
     const place = { file: main.file, row: main.lines[row]!, column }
     throw new DatasetError('bad-time', `"${text}" is no ISO 8601 time with offset`, place)

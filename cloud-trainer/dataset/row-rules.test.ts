@@ -61,6 +61,70 @@ test('tables joined by id: any order, rows too many, rows too few', async () => 
   ])
 })
 
+test('what means "no value" is so however the number is written', async () => {
+  const rows = (x: string) => `id,part,owl,x\na,0,1,${x}\nb,1,0,2\nc,0,1,3\n`
+  const missing = ['', '-9999']
+  for (const x of ['-9999', '-9999.0', '-9.999e3', '']) {
+    expect(valuesOf(await read({ missing }, { 'rows.csv': rows(x) }))[0]).toEqual([])
+  }
+  expect(valuesOf(await read({ missing }, { 'rows.csv': rows('-9999.5') }))[0]).not.toEqual([])
+  const labels = await read({ missing: ['-9'] }, { 'rows.csv': ROWS.replace('a,0,1', 'a,0,-9.0') })
+  expect([...labels.raw.examples[0]!.labels]).toEqual([Number.NaN])
+})
+
+test('labels are 1 and 0 as other programs write them, too', async () => {
+  const labelsOf = async (...cells: readonly string[]) => {
+    const rows = cells.map((cell, i) => `${i},${i % 2},${cell},1`).join('\n')
+    const { raw } = await read({}, { 'rows.csv': `id,part,owl,x\n${rows}\n` })
+    return raw.examples.flatMap((it) => [...it.labels])
+  }
+  expect(await labelsOf('1.0', '0.0', '', 'TRUE', 'False', '0')).toEqual([1, 0, Number.NaN, 1, 0, 0])
+  for (const cell of ['2', '0.5', 'yes', 'NaN', 't']) {
+    expect(await failure({}, { 'rows.csv': ROWS.replace('b,1,0', `b,1,${cell}`) })).toEqual([
+      'bad-label',
+      `rows.csv, row 3, column "owl": "${cell}" is neither 0, 1 nor empty`,
+    ])
+  }
+  expect(await failure({ labels: { file: 'rows.csv', columns: ['owl', 'owl'] } }, { 'rows.csv': ROWS })).toEqual([
+    'bad-description',
+    'dataset.json: label "owl" stands twice',
+  ])
+})
+
+test('a table in another encoding, with another separator, or a folder in its place, is named', async () => {
+  const latin = (text: string) => Buffer.from(text, 'latin1')
+  const split = { column: 'part', train: ['Süd'], validation: ['Nord'], test: [] }
+  const cases = [
+    ['id,part,owl,x\nä,0,1,1\n', 'rows.csv, row 2, column "id": "\ufffd" is not in UTF-8'],
+    ['id,part,owl,x\na,Süd,1,1\n', 'rows.csv, row 2, column "part": "S\ufffdd" is not in UTF-8'],
+    ['id,part,owl,x,Höhe\na,0,1,1,1\n', 'rows.csv, row 1, column "H\ufffdhe": not in UTF-8'],
+  ] as const
+  for (const [text, message] of cases) {
+    expect(await failure({ split }, { 'rows.csv': latin(text) })).toEqual(['bad-table', message])
+  }
+  expect(await failure({}, { 'rows.csv': ROWS.replaceAll(',', ';') })).toEqual([
+    'missing-column',
+    'rows.csv, row 1, column "id": there is only id;part;owl;x; columns are separated by commas in a table that is read',
+  ])
+  expect(await failure({}, { 'rows.csv/a': 'x' })).toEqual(['missing-file', 'rows.csv: this is a folder, not a file'])
+})
+
+test('a description may begin with a byte order mark; a day that no month has is no time', async () => {
+  const json = JSON.stringify({ ...DESCRIPTION, time: 'at' })
+  const atMs = (day: string) =>
+    withFolder(
+      {
+        'rows.csv': `id,part,owl,x,at\na,0,1,1,${day}T23:30:00-02:00\nb,1,0,2,\n`,
+        'dataset.json': `\ufeff${json}`,
+      },
+      async (folder) => (await readFolder(folder)).examples[0]!.readings[0]!.observedAtMs,
+    )
+  expect(await atMs('2024-02-29')).toBe(Date.UTC(2024, 2, 1, 1, 30))
+  for (const day of ['2024-02-30', '2023-02-29', '2024-04-31']) {
+    await expect(atMs(day)).rejects.toThrow(`row 2, column "at": "${day}T23:30:00-02:00" is no ISO 8601 time`)
+  }
+})
+
 test('a main table with several rows for an id, and labels as a list', async () => {
   const rows = 'id,part,species,x\nb,1,12,2\na,0,7,1\nb,1,7,2\na,0,7,1\nc,0,9,\nc,0,12,\n'
   const labels = { file: 'rows.csv', long: 'species', atLeast: 2 }

@@ -1,8 +1,8 @@
 /** Columns of a table in a CSV or Parquet file, read as a stream; only the columns asked for are kept. */
 import { join } from 'node:path'
-import { type Cells, readCsvRows } from './csv-rows.ts'
+import { type Cells, type RowTaker, readCsvRows } from './csv-rows.ts'
 import { DatasetError } from './dataset-error.ts'
-import { isNoSuchFile } from './folder-files.ts'
+import { isNoSuchFile, naming } from './folder-files.ts'
 import { openNumberRows } from './number-rows.ts'
 import { readParquetRows } from './parquet-rows.ts'
 
@@ -51,6 +51,13 @@ export type TableOptions = {
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
+/** Of labels, as other programs write them. */
+const TRUTHS: ReadonlyMap<string, number> = new Map([
+  ['true', 1],
+  ['false', 0],
+])
+/** Stands for what could not be decoded. */
+const NO_CHARACTER = '\ufffd'
 
 /** Throws DatasetError at the first cell, row or column that is wrong. */
 export const readTable = async (options: TableOptions, wanted: Wanted): Promise<Table> => {
@@ -58,16 +65,21 @@ export const readTable = async (options: TableOptions, wanted: Wanted): Promise<
   const reader = makeReader(options, wanted)
   const readRows = file.endsWith('.parquet') ? readParquetRows : readCsvRows
   try {
-    await readRows(join(options.folder, file), file, reader.take)
+    await readRows(join(options.folder, file), file, reader)
   } catch (error) {
-    if (!isNoSuchFile(error)) throw error
+    if (!isNoSuchFile(error)) throw naming(file, error)
     throw new DatasetError('missing-file', 'there is no such file', { file }, { cause: error })
   }
   return reader.end()
 }
 
-const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) => {
+const makeReader = (
+  { file, missing, scratch }: TableOptions,
+  wanted: Wanted,
+): RowTaker & { readonly end: () => Table } => {
   const isMissing = new Set(missing)
+  /** -9999 may be written as -9999.00, too. */
+  const missingNumbers = new Set(missing.filter((text) => NUMBER.test(text)).map(Number))
   const idRule = wanted.ids ?? 'unique'
   const ids: string[] = []
   const lines: number[] = []
@@ -80,22 +92,26 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
   let labelColumns: readonly string[] = []
   let plan: Plan | null = null
 
-  const textOf = (cell: string | null): string => {
+  const textOf = (cell: string | null, row: number, column: string): string => {
     const text = cell?.trim() ?? ''
-    return isMissing.has(text) ? '' : text
+    if (isMissing.has(text)) return ''
+    if (!text.includes(NO_CHARACTER)) return text
+    throw new DatasetError('bad-table', `"${short(text)}" is not in UTF-8`, { file, row, column })
   }
   const numberOf = (cell: string | null, row: number, column: string): number => {
     if (cell === null) return Number.NaN
     const text = cell.trim()
     if (isMissing.has(text)) return Number.NaN
-    if (NUMBER.test(text)) return finite(Number(text))
+    if (NUMBER.test(text)) return missingNumbers.has(Number(text)) ? Number.NaN : finite(Number(text))
     throw new DatasetError('not-a-number', `"${short(text)}" is no number`, { file, row, column })
   }
   const labelOf = (cell: string | null, row: number, column: string): number => {
     if (cell === null) return Number.NaN
     const text = cell.trim()
     if (isMissing.has(text)) return Number.NaN
-    if (text === '0' || text === '1') return text === '1' ? 1 : 0
+    const value = NUMBER.test(text) ? Number(text) : TRUTHS.get(text.toLowerCase())
+    if (value !== undefined && missingNumbers.has(value)) return Number.NaN
+    if (value === 0 || value === 1) return value + 0
     throw new DatasetError('bad-label', `"${short(text)}" is neither 0, 1 nor empty`, { file, row, column })
   }
 
@@ -106,7 +122,7 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
       throw new DatasetError('bad-table', what, { file, row, column })
     }
     const { text, number, label } = plan
-    for (const { at, column, values } of text) agree(column, values[first], textOf(cells[at] ?? null))
+    for (const { at, column, values } of text) agree(column, values[first], textOf(cells[at] ?? null, row, column))
     for (const [n, { at, column }] of number.entries()) {
       agree(column, numbers.at(first, n), numberOf(cells[at] ?? null, row, column))
     }
@@ -117,6 +133,7 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
 
   const takeRow = (cells: Cells, row: number, plan: Plan): void => {
     const own = cells[plan.id]?.trim() ?? ''
+    if (own.includes(NO_CHARACTER)) textOf(own, row, wanted.id)
     if (own === '') throw new DatasetError('missing-value', 'a row without an id', { file, row, column: wanted.id })
     const first = idRule === 'repeated' ? undefined : seen.get(own)
     if (first !== undefined && idRule === 'unique') {
@@ -130,18 +147,15 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
     if (idRule !== 'repeated') seen.set(own, ids.length)
     ids.push(sharing(own))
     lines.push(row)
-    for (const { at, values } of plan.text) values.push(sharing(textOf(cells[at] ?? null)))
+    for (const { at, column, values } of plan.text) values.push(sharing(textOf(cells[at] ?? null, row, column)))
     for (const { at, column } of plan.number) numbers.push(numberOf(cells[at] ?? null, row, column))
     for (const { at, column } of plan.label) labels.push(labelOf(cells[at]!, row, column))
   }
 
   return {
-    take: (cells: Cells, row: number): void => {
-      if (plan !== null) {
-        takeRow(cells, row, plan)
-        return
-      }
-      const header = cells.map((cell) => cell?.trim() ?? '')
+    row: (cells, row) => takeRow(cells, row, plan!),
+    header: (cells, row) => {
+      const header = cells.map((cell) => cell.trim())
       const at = columnFinder(file, header, row)
       const wantedColumns = [...texts.keys(), ...columns]
       const isPartial = wanted.isPartial === true && wantedColumns.some((column) => header.includes(column))
@@ -156,6 +170,7 @@ const makeReader = ({ file, missing, scratch }: TableOptions, wanted: Wanted) =>
         label: labelColumns.map((column) => ({ at: at(column), column })),
       }
       labels = openNumberRows(Float32Array, { width: labelColumns.length, scratch })
+      return [plan.id, ...[...plan.text, ...plan.number, ...plan.label].map((it) => it.at)]
     },
     end: (): Table => {
       if (plan === null) throw new DatasetError('bad-table', 'the file is empty', { file })
@@ -182,13 +197,17 @@ type Plan = {
 const columnFinder = (file: string, header: readonly string[], row: number) => {
   const places = new Map<string, number>()
   for (const [at, column] of header.entries()) {
+    if (column.includes(NO_CHARACTER)) throw new DatasetError('bad-table', 'not in UTF-8', { file, row, column })
     if (places.has(column)) throw new DatasetError('bad-table', 'two columns of that name', { file, row, column })
     places.set(column, at)
   }
   return (column: string): number => {
     const at = places.get(column)
     if (at !== undefined) return at
-    throw new DatasetError('missing-column', `there is only ${header.join(', ')}`, { file, row, column })
+    const only = `there is only ${header.join(', ')}`
+    const isOtherwise = header.length === 1 && /[;\t|]/.test(header[0]!)
+    const hint = isOtherwise ? '; columns are separated by commas in a table that is read' : ''
+    throw new DatasetError('missing-column', `${only}${hint}`, { file, row, column })
   }
 }
 

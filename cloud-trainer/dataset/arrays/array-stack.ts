@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { openRandomAccess } from '#shared/platform/read-at.ts'
 import { DatasetError } from '../dataset-error.ts'
-import { isNoSuchFile } from '../folder-files.ts'
+import { isNoSuchFile, naming } from '../folder-files.ts'
 import { type LoadedArray, readArrayFile } from './array-file.ts'
 import { decodeElements, ELEMENT_BYTES, type ElementType } from './elements.ts'
 import { NPY_HEADER_BYTES, npyHeader } from './npy.ts'
@@ -16,7 +16,7 @@ export type ArrayStack = {
 
 /** .npy in C order and .safetensors are read by position; all else as a whole. Throws DatasetError. */
 export const openStack = async (folder: string, file: string, array: string): Promise<ArrayStack> =>
-  byPosition(folder, file, array) ?? wholly((await readArrayFile(folder, file)).read(array))
+  openByPosition(folder, file, array) ?? wholly((await readArrayFile(folder, file)).read(array))
 
 const rowSize = (shape: readonly number[]): number => shape.slice(1).reduce((product, n) => product * n, 1)
 
@@ -28,6 +28,14 @@ const wholly = ({ shape, values }: LoadedArray): ArrayStack => {
       ArrayBuffer.isView(values)
         ? values.subarray(first * size, (first + count) * size)
         : values.slice(first * size, (first + count) * size),
+  }
+}
+
+const openByPosition: typeof byPosition = (folder, file, array) => {
+  try {
+    return byPosition(folder, file, array)
+  } catch (error) {
+    throw naming(file, error)
   }
 }
 

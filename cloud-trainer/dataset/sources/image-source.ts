@@ -167,6 +167,7 @@ const readPicture = async (
   const bytes = await readIfThere(folder, file)
   if (bytes === null) return null
   try {
+    await requireReadable(bytes)
     // As a station's camera door does it, so that both see equal pixels.
     const upright = sharp(bytes, { failOn: 'error' }).autoOrient().flatten({ background: '#000' })
     const sized =
@@ -182,6 +183,20 @@ const readPicture = async (
     const why = error instanceof DatasetError ? `: ${error.message}` : ''
     throw new DatasetError('bad-image', `${file} can't be read${why}`, place, { cause: error })
   }
+}
+
+const TIFF_BEGINNINGS = ['II*\0', 'MM\0*', 'II+\0', 'MM\0+']
+
+/**
+ * A TIFF may hold anything, and decoders make a picture of it: of a fourth band transparency, of floats black.
+ * Only what is a picture already is taken.
+ */
+const requireReadable = async (bytes: Buffer): Promise<void> => {
+  if (!TIFF_BEGINNINGS.includes(bytes.toString('latin1', 0, 4))) return
+  const { channels, depth } = await sharp(bytes).metadata()
+  if (depth === 'uchar' && (channels === 1 || channels === 3)) return
+  const what = `a TIFF of ${channels} × ${depth} is not read, only one of 1 or 3 × uchar (8 bits); make an array of it`
+  throw new DatasetError('bad-image', what)
 }
 
 /** An odd rest goes to the right and the bottom: 125 of 128 leave 1 pixel before and 2 behind (our choice). */
