@@ -1,7 +1,7 @@
 /** Bytes of array files as NumPy, safetensors and PyTorch write them. */
 import { crc32, deflateRawSync } from 'node:zlib'
 
-const WIDTHS = { f4: 4, f8: 8, i1: 1, i2: 2, i4: 4, i8: 8, u1: 1, f2: 2, bf2: 2, bool: 1 } as const
+const WIDTHS = { f4: 4, f8: 8, i1: 1, i2: 2, i4: 4, i8: 8, u1: 1, u2: 2, u4: 4, u8: 8, f2: 2, bf2: 2, bool: 1 } as const
 export type StoredType = keyof typeof WIDTHS
 export type StoredArray = {
   readonly type: StoredType
@@ -20,6 +20,9 @@ export const elementBytes = ({ type, values }: Pick<StoredArray, 'type' | 'value
     i4: (value, at) => bytes.writeInt32LE(value, at),
     i8: (value, at) => bytes.writeBigInt64LE(BigInt(value), at),
     u1: (value, at) => bytes.writeUInt8(value, at),
+    u2: (value, at) => bytes.writeUInt16LE(value, at),
+    u4: (value, at) => bytes.writeUInt32LE(value, at),
+    u8: (value, at) => bytes.writeBigUInt64LE(BigInt(value), at),
     bool: (value, at) => bytes.writeUInt8(value, at),
     // Of numbers that float16 and bfloat16 hold exactly.
     f2: (value, at) => bytes.writeUInt16LE(halfBits(value), at),
@@ -116,6 +119,9 @@ const SAFE_TYPES: Readonly<Record<StoredType, string>> = {
   i4: 'I32',
   i8: 'I64',
   u1: 'U8',
+  u2: 'U16',
+  u4: 'U32',
+  u8: 'U64',
   bool: 'BOOL',
 }
 
@@ -138,7 +144,8 @@ export const safetensorsBytes = (arrays: Readonly<Record<string, StoredArray>>):
   return safetensorsFile(header, Buffer.concat(data))
 }
 
-const TORCH_TYPES: Readonly<Record<StoredType, string>> = {
+/** It has no storages of unsigned numbers but bytes. */
+const TORCH_TYPES: Readonly<Record<StoredType, string | null>> = {
   f4: 'FloatStorage',
   f8: 'DoubleStorage',
   f2: 'HalfStorage',
@@ -148,6 +155,9 @@ const TORCH_TYPES: Readonly<Record<StoredType, string>> = {
   i4: 'IntStorage',
   i8: 'LongStorage',
   u1: 'ByteStorage',
+  u2: null,
+  u4: null,
+  u8: null,
   bool: 'BoolStorage',
 }
 
@@ -173,7 +183,7 @@ export const tensorPickle = (key: string, { type, shape, values, strides, offset
   const cOrder = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, n) => product * n, 1))
   const storage = tuple(
     text('storage'),
-    global('torch', TORCH_TYPES[type]),
+    global('torch', TORCH_TYPES[type] ?? 'UntypedStorage'),
     text(key),
     text('cpu'),
     integer(values.length),

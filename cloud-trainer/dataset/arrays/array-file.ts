@@ -20,6 +20,9 @@ export type ArrayFile = {
   readonly read: (name: string) => LoadedArray
 }
 
+/** Names as the file spells them; two may be the same. */
+export type NamedArrays = Iterable<readonly [name: string, load: () => LoadedArray]>
+
 export const readArrayFile = async (folder: string, file: string): Promise<ArrayFile> =>
   parseArrayFile(await readBytes(folder, file), file)
 
@@ -28,7 +31,7 @@ export const parseArrayFile = (bytes: Uint8Array, file: string): ArrayFile => {
   const ending = /\.[^./\\]*$/.exec(file)?.[0]?.toLowerCase()
   switch (ending) {
     case '.npy':
-      return ofArrays(new Map([['', () => parseNpy(bytes, file)]]), file)
+      return ofArrays([['', () => parseNpy(bytes, file)]], file)
     case '.npz':
       return npz(bytes, file)
     case '.safetensors':
@@ -47,15 +50,22 @@ const npz = (bytes: Uint8Array, file: string): ArrayFile => {
     const parse = () => parseNpy(read(member), `${file}/${member}`)
     return [member.replace(/\.npy$/, ''), parse] as const
   })
-  return ofArrays(new Map(arrays), file)
+  return ofArrays(arrays, file)
 }
 
-const ofArrays = (arrays: ReadonlyMap<string, () => LoadedArray>, file: string): ArrayFile => ({
-  names: [...arrays.keys()],
-  read: (name) => {
-    const parse = arrays.get(name)
-    if (parse !== undefined) return parse()
-    const known = [...arrays.keys()].slice(0, 20).map((it) => `"${it}"`)
-    throw new DatasetError('missing-column', `no array "${name}"; there is ${known.join(', ') || 'none'}`, { file })
-  },
-})
+const ofArrays = (named: NamedArrays, file: string): ArrayFile => {
+  const arrays = new Map<string, () => LoadedArray>()
+  for (const [name, load] of named) {
+    if (arrays.has(name)) throw new DatasetError('bad-array', `two arrays are called "${name}"`, { file })
+    arrays.set(name, load)
+  }
+  return {
+    names: [...arrays.keys()],
+    read: (name) => {
+      const load = arrays.get(name)
+      if (load !== undefined) return load()
+      const known = [...arrays.keys()].slice(0, 20).map((it) => `"${it}"`)
+      throw new DatasetError('missing-column', `no array "${name}"; there is ${known.join(', ') || 'none'}`, { file })
+    },
+  }
+}

@@ -3,14 +3,25 @@ import { endianness } from 'node:os'
 import { assert } from '#shared/std/assert.ts'
 import { DatasetError } from '../dataset-error.ts'
 
-export type ElementType = 'bool' | 'u1' | 'i1' | 'i2' | 'i4' | 'i8' | 'f2' | 'bf2' | 'f4' | 'f8'
+export type ElementType = 'bool' | 'u1' | 'u2' | 'u4' | 'u8' | 'i1' | 'i2' | 'i4' | 'i8' | 'f2' | 'bf2' | 'f4' | 'f8'
 
-/** f2 and bf2 (bfloat16) become float32, i8 float64, bool 0 or 1; all without loss. */
-export type NumericValues = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array
+/** f2 and bf2 (bfloat16) become float32, i8 and u8 float64, bool 0 or 1; all without loss. */
+export type NumericValues =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
 
 export const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = {
   bool: 1,
   u1: 1,
+  u2: 2,
+  u4: 4,
+  u8: 8,
   i1: 1,
   i2: 2,
   i4: 4,
@@ -37,6 +48,12 @@ export const decodeElements = (bytes: Uint8Array, type: ElementType, file: strin
     case 'bool':
     case 'u1':
       return new Uint8Array(own)
+    case 'u2':
+      return new Uint16Array(own)
+    case 'u4':
+      return new Uint32Array(own)
+    case 'u8':
+      return exactly(new BigUint64Array(own), file)
     case 'i1':
       return new Int8Array(own)
     case 'i2':
@@ -56,7 +73,7 @@ export const decodeElements = (bytes: Uint8Array, type: ElementType, file: strin
   }
 }
 
-const exactly = (integers: BigInt64Array, file: string): Float64Array => {
+const exactly = (integers: BigInt64Array | BigUint64Array, file: string): Float64Array => {
   const values = new Float64Array(integers.length)
   for (const [i, integer] of integers.entries()) {
     values[i] = Number(integer)

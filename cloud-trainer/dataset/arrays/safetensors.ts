@@ -7,6 +7,9 @@ import { countOf, decodeElements, ELEMENT_BYTES, type ElementType } from './elem
 const TYPES: Readonly<Record<string, ElementType>> = {
   BOOL: 'bool',
   U8: 'u1',
+  U16: 'u2',
+  U32: 'u4',
+  U64: 'u8',
   I8: 'i1',
   I16: 'i2',
   I32: 'i4',

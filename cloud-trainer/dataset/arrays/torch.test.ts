@@ -37,6 +37,13 @@ test('views of a storage: transposed, cut out, without axes', () => {
   check([1, 1], [0, 3], 0, [])
 })
 
+test('a tensor that torch negates when it is read, as an imaginary part of a conjugate, is refused', () => {
+  const withAttributes = (attributes: string) => `${tensorPickle('0', SIX).slice(0, -2)}${attributes}tR`
+  const six = [['', [2, 3], [0, 1, 2, 3, 4, 5]]]
+  for (const none of ['', 'N', '}']) expect(read(archive(file(withAttributes(none))))).toEqual(six)
+  refused(withAttributes(`}${text('neg')}\x88s`), 'a tensor with attributes of its own, as a negated view has')
+})
+
 test('lists and dictionaries give names; two tensors may share a storage; what is no tensor is left out', () => {
   const tensor = tensorPickle('0', SIX)
   const pickle = `}(${text('ids')}](${tensor}${tensor}e${text('note')}${text('hello')}${integer(7)}${tuple(tensor, 'N')}u`

@@ -4,7 +4,7 @@
  * checkpoints with optimizers' classes) is refused.
  */
 import { DatasetError } from '../dataset-error.ts'
-import type { LoadedArray } from './array-file.ts'
+import type { LoadedArray, NamedArrays } from './array-file.ts'
 import { countOf, decodeElements, ELEMENT_BYTES, type ElementType, gather } from './elements.ts'
 import { isKind, type PickleValue, type PickleWords, type Refuse, readPickle } from './pickle.ts'
 import { openZip, type Zip } from './zip.ts'
@@ -42,7 +42,7 @@ type Tensor = {
  * A file of one tensor has it under ''; dictionaries, lists and tuples of tensors give names like "image.0". Lists of
  * texts or of numbers are arrays too, for ids. Whatever else there is is left out. Throws DatasetError.
  */
-export const parseTorch = (bytes: Uint8Array, file: string): ReadonlyMap<string, () => LoadedArray> => {
+export const parseTorch = (bytes: Uint8Array, file: string): NamedArrays => {
   const zip = openZip(bytes, file)
   const pickle = zip.names.find((name) => /^[^/]+\/data\.pkl$/.test(name))
   if (pickle === undefined) throw new DatasetError('bad-array', 'has no data.pkl, as torch.save writes it', { file })
@@ -51,11 +51,10 @@ export const parseTorch = (bytes: Uint8Array, file: string): ReadonlyMap<string,
   if (order !== 'little') throw new DatasetError('bad-array', `numbers are ${order} endian`, { file })
   const tensors = new Map<object, Tensor>()
   const value = readPickle(zip.read(pickle), `${file}/${pickle}`, wordsFor(tensors))
-  const arrays = [...arraysIn(value, tensors, file)].map(([name, found]) => {
+  return [...arraysIn(value, tensors, file)].map(([name, found]) => {
     const load = () => ('storage' in found ? materialize(found, { zip, root, file }) : found)
     return [name, load] as const
   })
-  return new Map(arrays)
 }
 
 const wordsFor = (tensors: Map<object, Tensor>): PickleWords => {
@@ -89,12 +88,20 @@ const storageOf = (id: PickleValue, refuse: Refuse): StorageRef => {
 
 /** (storage, offset, size, stride, requires_grad, backward_hooks, …) */
 const tensorOf = (args: readonly PickleValue[], storages: ReadonlyMap<object, StorageRef>, refuse: Refuse): Tensor => {
-  const [made, offset, size, stride] = args
+  const [made, offset, size, stride, , , attributes] = args
   const storage = made !== undefined && isKind(made, 'made') ? storages.get(made.made) : undefined
   const shape = countsOf(size)
   const strides = countsOf(stride)
   if (storage === undefined || !isCount(offset) || shape === null || strides === null) {
     return refuse('a tensor without storage, offset, size and stride')
+  }
+  // Views that torch negates or conjugates lazily say so here, and their storage has the other sign.
+  if (
+    attributes !== undefined &&
+    attributes !== null &&
+    !(isKind(attributes, 'dict') && attributes.entries.size === 0)
+  ) {
+    return refuse('a tensor with attributes of its own, as a negated view has; save a copy of it (.clone())')
   }
   const count = countOf(shape)
   if (count === null || shape.length !== strides.length || shape.length > MOST_AXES) {
