@@ -71,6 +71,14 @@ test('the first step goes against the gradient by the first rate of the warm-up'
   }
 })
 
+test('a gradient that is next to nothing moves little: ε is beside its size', () => {
+  const options = { learningRate: 0.1, weightDecay: 0, warmupSteps: 1 }
+  const state = applyGradient(startOptimizer(Float32Array.of(1, 0)), Float32Array.of(1e-8, 0), options)
+  // ĝ = 1e-8 / (1e-8 + 1e-8).
+  expect(state.z[0]).toBeCloseTo(0.95, 6)
+  expect(state.z[1]).toBe(0)
+})
+
 test('it finds the minimum of a noisy bowl with an average that is quieter than its steps', () => {
   const { normal } = randomStream(2, 'bowl')
   let state = startOptimizer(Float32Array.of(5, -5, 5, -5))
