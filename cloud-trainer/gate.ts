@@ -93,7 +93,10 @@ const reasonOf = ({ subset, predictions, against, before, after, low, high }: Fa
   const asked = predictions === null ? 'no traffic known yet' : `${predictions} recent predictions`
   const where = `on "${subset}" (${asked})`
   if (Number.isNaN(low)) {
-    return `${where} it could not be compared with the ${against} model: too few labelled observations have these inputs`
+    return (
+      `${where} it could not be compared with the ${against} model: too few labelled observations have these inputs ` +
+      `(label some, or raise --traffic-share)`
+    )
   }
   const numbers = `${after.toFixed(4)}, the ${against} model's ${before.toFixed(4)}`
   const interval = `95 % interval of the change ${low.toFixed(4)} to ${high.toFixed(4)}`

@@ -15,9 +15,18 @@ import type { SubsetTraffic } from './judged-subsets.ts'
 import { KEPT_MODEL_FILES } from './kept-model.ts'
 import { currentRun, type Occasion, planRun, referenceRun } from './plan-run.ts'
 import type { PublishedRelease, Registry } from './registry/registry.ts'
+import { RegistryError } from './registry/registry-error.ts'
 import { restoreBundle } from './restore-bundle.ts'
 import type { Rollout } from './rollout/rollout.ts'
-import { OUTCOME_FILE, openRuns, type Run, readOutcome } from './run-record.ts'
+import {
+  type Damage,
+  OUTCOME_FILE,
+  type Outcome,
+  openRuns,
+  putOutcomeAside,
+  type Run,
+  readOutcome,
+} from './run-record.ts'
 import type { ServiceEvent } from './service-event.ts'
 
 export type LearningOptions = {
@@ -106,14 +115,22 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
       log.warn({ run: current.number, restored }, 'files of the current model were lost or damaged')
   }
 
+  const tellDamage = (run: number, { file, detail }: Damage): void => {
+    log.warn({ run, file, detail }, 'a file of a run is damaged; the run is done again')
+    emit({ kind: 'damaged', run, file, detail })
+  }
+  const outcomeOf = (number: number): Promise<Outcome | null> =>
+    readOutcome(runs.folderOf(number), (damage) => tellDamage(number, damage))
+
   const work = async (run: Run): Promise<Run> => {
     const { number } = run
     if (stopping.signal.aborted) return run
     await mendCurrent()
+    await outcomeOf(number)
     job = startJob(options.runsFolder, number, (progress) => emit({ kind: 'training', run: number, ...progress }))
     const exit = await job.ended
     job = null
-    const outcome = await readOutcome(runs.folderOf(number))
+    const outcome = await outcomeOf(number)
     const endedAtMs = clock.nowMs()
     if (outcome?.kind === 'failed') return { ...run, endedAtMs, outcome, state: { kind: 'failed' } }
     if (outcome !== null) {
@@ -140,8 +157,21 @@ export const startLearning = async (options: LearningOptions): Promise<Learning>
   const pathOf = async ({ sha256 }: { readonly sha256: string }): Promise<string> =>
     (await registry.blob(sha256))?.file ?? ''
 
+  /** What was judged is not there to be published any more. Its checkpoints are, so the same model is soon made again. */
+  const again = async (run: Run, detail: string): Promise<Run> => {
+    const folder = runs.folderOf(run.number)
+    tellDamage(run.number, { file: join(folder, BUNDLE_FOLDER), detail })
+    await putOutcomeAside(folder)
+    const running: Run = { ...run, endedAtMs: null, outcome: null, state: { kind: 'running' } }
+    return afterFailure(running, `a damaged bundle: ${detail}`, clock.nowMs())
+  }
+
   const publish = async (run: Run): Promise<Run> => {
-    const published = await release(run)
+    const published = await release(run).catch((cause: unknown) => {
+      if (cause instanceof RegistryError && cause.code === 'bad-bundle') return cause.message
+      throw cause
+    })
+    if (typeof published === 'string') return again(run, published)
     const { version, releaseCounter, document } = published
     const { manifest, objects } = published.release
     const files = {

@@ -2,10 +2,11 @@
  * Runs of the service on disk, a folder each: `run.json` says what is to be done and how far it has come, the child
  * process adds `data.bin`, `checkpoints/`, `bundle/`, the kept model and, last, `outcome.json`.
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { syncFolder, writeFileAtomic } from '#shared/platform/atomic-file.ts'
+import { ConfigError } from '#shared/std/config-error.ts'
 import { DEFAULT_TRAFFIC_SHARE } from './judged-subsets.ts'
 import { recipeSchema } from './recipe.ts'
 
@@ -120,16 +121,17 @@ export type Run = z.infer<typeof runSchema>
 
 export type RunFolder = {
   readonly folderOf: (number: number) => string
-  /** All runs, the oldest first. */
+  /** All runs, the oldest first. Throws a ConfigError for a record that can't be read. */
   readonly list: () => Promise<readonly Run[]>
   /** Makes its folder when it is new. Durable on return. */
   readonly write: (run: Run) => Promise<void>
-  /** Removes everything but the record. Harmless when repeated. */
+  /** Removes everything but the record and what was put aside. Harmless when repeated. */
   readonly strip: (number: number, keep: readonly string[]) => Promise<void>
 }
 
 const RUN_FILE = 'run.json'
 export const OUTCOME_FILE = 'outcome.json'
+const ASIDE = '.damaged'
 
 export const openRuns = (folder: string): RunFolder => {
   const folderOf = (number: number): string => join(folder, `${number}`.padStart(6, '0'))
@@ -147,22 +149,51 @@ export const openRuns = (folder: string): RunFolder => {
     },
     strip: async (number, keep) => {
       for (const name of await readdir(folderOf(number))) {
-        if (name === RUN_FILE || keep.includes(name)) continue
+        if (name === RUN_FILE || name.endsWith(ASIDE) || keep.includes(name)) continue
         await rm(join(folderOf(number), name), { recursive: true, force: true })
       }
     },
   }
 }
 
-/** Null for a folder whose record was never written: nothing was begun in it. */
+/** Null for a folder whose record was never written: nothing was begun in it. Throws a ConfigError for a damaged one. */
 export const readRun = async (folder: string): Promise<Run | null> => {
-  const json = await readIfThere(join(folder, RUN_FILE))
-  return json === null ? null : runSchema.parse(JSON.parse(json))
+  const file = join(folder, RUN_FILE)
+  const json = await readIfThere(file)
+  if (json === null) return null
+  try {
+    return runSchema.parse(JSON.parse(json))
+  } catch (cause) {
+    // Without it nobody knows which model new ones are held to, so nothing is trained before a person has decided.
+    const hint =
+      'restore it from a backup, or, if a newer version wrote it, use that one; a run that was not published may be moved away with its folder'
+    throw new ConfigError(`${file} is no record of a run`, hint, { cause })
+  }
 }
 
-export const readOutcome = async (folder: string): Promise<Outcome | null> => {
-  const json = await readIfThere(join(folder, OUTCOME_FILE))
-  return json === null ? null : outcomeSchema.parse(JSON.parse(json))
+/** A file of a run that can't be read, and why. */
+export type Damage = { readonly file: string; readonly detail: string }
+
+/** Null when there is none. One that is damaged is put aside and told, and there is none: the run is then done again. */
+export const readOutcome = async (folder: string, onDamage?: (damage: Damage) => void): Promise<Outcome | null> => {
+  const file = join(folder, OUTCOME_FILE)
+  const json = await readIfThere(file)
+  if (json === null) return null
+  try {
+    return outcomeSchema.parse(JSON.parse(json))
+  } catch (cause) {
+    await putOutcomeAside(folder)
+    onDamage?.({ file, detail: cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause) })
+    return null
+  }
+}
+
+/** As `outcome.json.damaged`, for whoever wants to know what has happened. Harmless when there is none. */
+export const putOutcomeAside = async (folder: string): Promise<void> => {
+  const file = join(folder, OUTCOME_FILE)
+  if ((await readIfThere(file)) === null) return
+  await rename(file, `${file}${ASIDE}`)
+  await syncFolder(dirname(file))
 }
 
 const readIfThere = async (file: string): Promise<string | null> => {

@@ -48,6 +48,8 @@ export type ServiceEvent =
       readonly fell: readonly Fall[]
     }
   | { readonly kind: 'failed'; readonly run: number; readonly code: string; readonly detail: string }
+  /** A file of a run can't be read any more; the run is done again. */
+  | { readonly kind: 'damaged'; readonly run: number; readonly file: string; readonly detail: string }
   /** A station's word about its model update, or a refusal. */
   | {
       readonly kind: 'report'

@@ -56,6 +56,8 @@ export const milestone = (before: World, news: WorldEvent): string | null => {
       return `model ${event.version} is signed and published as release ${event.releaseCounter}`
     case 'refused':
       return `training run ${event.run} is not published: ${event.reason}`
+    case 'damaged':
+      return `training run ${event.run} is done again: ${event.file} is damaged`
     case 'failed':
       return `training run ${event.run} failed: ${event.code}: ${event.detail}`
     case 'report':

@@ -262,6 +262,51 @@ test('a model is published as what it was trained as, whatever the service is to
   expect(await runs()).toMatchObject([{ family: 'valley', state: { kind: 'published', version } }])
 }, 60_000)
 
+test('a run whose outcome or model was damaged is done again, told, and publishes the same model', async () => {
+  // All that there is, so that a run that is done again finds the same data.
+  const all = ['--first-after-labels', '72']
+  const first = await startHere(all)
+  await untilListening(first.events)
+  await send(0, 6)
+  const { version } = await first.until('published')
+  await first.until('targeted')
+  await first.service[Symbol.asyncDispose]()
+  const store = openRuns(join(folder, 'runs'))
+  const [run] = await store.list()
+  const ofRun = store.folderOf(1)
+  const outcome = join(ofRun, 'outcome.json')
+
+  // As if it had been killed before it wrote down what became of the run, and the disk had lost a file since.
+  await store.write({ ...run!, endedAtMs: null, outcome: null, state: { kind: 'running' } })
+  truncateSync(outcome, 40)
+  const second = await startHere(all)
+  expect(await second.until('damaged')).toMatchObject({
+    run: 1,
+    file: outcome,
+    detail: expect.stringContaining('JSON'),
+  })
+  expect(await second.until('published')).toMatchObject({ run: 1, version, releaseCounter: 1 })
+  await second.until('targeted')
+  await second.service[Symbol.asyncDispose]()
+  expect(readFileSync(`${outcome}.damaged`)).toHaveLength(40)
+
+  await store.write({ ...run!, state: { kind: 'accepted' } })
+  for (const published of ['registry', 'desired']) rmSync(join(folder, published), { recursive: true })
+  truncateSync(join(ofRun, 'bundle', 'model.onnx'), 40)
+  const third = await startHere(all)
+  expect(await third.until('damaged')).toMatchObject({ run: 1, file: join(ofRun, 'bundle') })
+  expect(await third.until('published')).toMatchObject({ run: 1, version })
+  await third.until('targeted')
+  await third.service[Symbol.asyncDispose]()
+  expect(await runs()).toMatchObject([{ failures: 1, state: { kind: 'published', version } }])
+
+  writeFileSync(join(ofRun, 'run.json'), '{')
+  await expect(startHere(all)).rejects.toMatchObject({
+    code: 'config',
+    message: expect.stringContaining('is no record of a run'),
+  })
+}, 60_000)
+
 test('a model that is worse than the current one is refused, though its files were lost, and stations are not asked to run it', async () => {
   const first = await startHere(['--epochs', '15', '--learning-rate', '0.02', '--warmup-steps', '5'])
   await untilListening(first.events)
