@@ -130,6 +130,41 @@ test('columns that nobody looks at may hold anything, as shapes and lists', asyn
   expect(await read('rows.parquet', { 'rows.parquet': parquetOf([...more, ...COLUMNS]) })).toEqual(plain)
 })
 
+test('of columns that nobody looks at not a byte is decoded', async () => {
+  const file = parquetOf(
+    [
+      { name: 'x', data: [1, 2] },
+      { name: 'duration', data: [new Uint8Array(12), new Uint8Array(12)] },
+    ],
+    {
+      schema: [
+        { name: 'root', num_children: 2 },
+        { name: 'x', type: 'INT32', repetition_type: 'REQUIRED' },
+        // The reader knows no intervals.
+        {
+          name: 'duration',
+          repetition_type: 'REQUIRED',
+          type: 'FIXED_LEN_BYTE_ARRAY',
+          type_length: 12,
+          converted_type: 'INTERVAL',
+        },
+      ],
+    },
+  )
+  const rowsOf = (places: readonly number[]) =>
+    withFolder({ 'x.parquet': file }, async (folder) => {
+      const rows: unknown[] = []
+      const take = { header: () => places, row: (cells: readonly (string | null)[]) => rows.push(cells) }
+      await readParquetRows(join(folder, 'x.parquet'), 'x.parquet', take)
+      return rows
+    })
+  expect(await rowsOf([0])).toEqual([
+    ['1', null],
+    ['2', null],
+  ])
+  await expect(rowsOf([0, 1])).rejects.toThrow('parquet interval not supported')
+})
+
 test('what is wrong is named with file, row and column', async () => {
   const whole = parquetOf(COLUMNS)
   const withX = (x: Columns[number]) => parquetOf(COLUMNS.map((column) => (column.name === 'x' ? x : column)))
