@@ -82,27 +82,31 @@ const summarySection = (results: Results): Section => {
             },
         { text: ranks[v]!.toFixed(1) },
         { text: mean(errors).toFixed(3) },
-        { text: mean(own.map(({ seconds }) => seconds.training)).toFixed(0) },
+        { text: secondsText(mean(own.map(({ seconds }) => seconds.training))) },
       ],
     }
   })
   const head: readonly TableCell[] = [
     { text: 'strategy' },
     { text: 'average', small: 'over all subsets' },
-    { text: 'deviation', small: 'over seeds' },
+    { text: 'standard deviation', small: 'over seeds' },
     { text: `minus ${baseline}`, small: '95 % interval' },
     { text: 'mean rank', small: 'over subsets' },
-    { text: 'ECE', small: 'mean of subsets' },
+    { text: 'calibration error', small: 'mean of subsets' },
     { text: 'seconds', small: 'of training' },
   ]
   return {
     title: 'Summary',
     note:
-      'Points of 100. Intervals are the 2.5 and 97.5 percentiles of a bootstrap of seeds and observations, paired between ' +
-      'strategies. ▲ and ▼: the interval of the difference excludes 0. Few seeds make intervals too narrow.',
-    body: table(head, rows),
+      `${METRIC_NAMES[results.metric]} in points, 0 to 100. Intervals are the 2.5 and 97.5 percentiles of ${comparison.resamples} resamples of ` +
+      'seeds and observations, paired between strategies. ▲ and ▼: the interval of the difference excludes 0. Few seeds make ' +
+      'intervals too narrow, and so do neighbouring observations that resemble one another, which count as independent. Many ' +
+      'differences are shown without a correction for their number: a single ▲ or ▼ may be chance.',
+    body: table('Summary', head, rows),
   }
 }
+
+const secondsText = (seconds: number): string => seconds.toFixed(seconds < 10 ? 1 : 0)
 
 const parametersOf = ({ strategy }: RunSummary): string =>
   Object.entries(strategy)
@@ -176,9 +180,9 @@ const tableSection = ({ comparison, metric, data }: Results): Section => {
     ],
   }))
   return {
-    title: `${METRIC_NAMES[metric]} by subset of the inputs`,
-    note: `Everything outside the subset is hidden. ▲ ▼ against ${baseline}.`,
-    body: table([{ text: 'visible' }, ...variants.map(nameCell)], rows),
+    title: `Subsets of the inputs: ${METRIC_NAMES[metric]}`,
+    note: `In points, with 95 % interval and rank among the strategies; everything outside the subset is hidden. ▲ ▼: the difference from ${baseline} has an interval that excludes 0. Bold: best of the row.`,
+    body: table('Subsets of the inputs', [{ text: 'visible' }, ...variants.map(nameCell)], rows),
   }
 }
 
@@ -210,7 +214,10 @@ const curveCharts = (results: Results) => {
       return { name: variant, series, points: at }
     })
     const title = name === 'all' ? 'everything visible' : `${name} alone`
-    return { name, svg: lineChart({ title, lines, xLabel: 'epoch' }) }
+    return {
+      name,
+      svg: lineChart({ title, lines, xLabel: 'epoch', yLabel: `${METRIC_NAMES[results.metric]}, points` }),
+    }
   })
 }
 
@@ -237,8 +244,8 @@ const imbalanceSections = (results: Results): readonly Section[] => {
     }
     return [
       {
-        title: `What leaned the masks of ${variant}`,
-        note: 'By modality and epoch; lines are means over seeds, bands their range, axes logarithmic. Above 1: hidden more (ρ_s, w) or changing faster than the others (ρ_d).',
+        title: `What ${variant} hid, and why`,
+        note: 'By modality and epoch; lines are means over seeds, bands their range, axes logarithmic. Above 1: a score higher than that of the others (ρ_s), one that changes faster (ρ_d), hidden more (w).',
         body:
           legend(data.modalities) +
           grid([
@@ -274,24 +281,28 @@ const drawnSection = (results: Results): Section => {
   return {
     title: 'How the strategies hide',
     note: 'Draws of p, the probability that a token of the modality is hidden, from 0 (left) to 1 (right), as the last epoch left the strategy. The highest bar fills its cell.',
-    body: table([{ text: 'strategy' }, ...data.modalities.map((text) => ({ text }))], rows),
+    body: table('How the strategies hide', [{ text: 'strategy' }, ...data.modalities.map((text) => ({ text }))], rows),
   }
 }
 
 const calibrationSection = (results: Results): Section => {
   const { comparison } = results
+  const lastSubset = results.runs[0]!.scores.at(-1)!.subset
   const panels = comparison.variants.map((variant, series) => {
     const runs = runsOf(results, variant)
     const bins = runs[0]!.calibration.bins.map((_, b) => {
       const own = runs.map(({ calibration }) => calibration.bins[b]!)
       const count = own.reduce((sum, bin) => sum + bin.count, 0)
       const over = (key: 'said' | 'found') => own.reduce((sum, bin) => sum + bin.count * bin[key], 0) / count
-      return [over('said'), over('found')] as const
+      return { point: [over('said'), over('found')] as const, count }
     })
-    const at = bins.filter((point) => point.every(Number.isFinite))
-    const lines: readonly Line[] = [{ name: variant, series, points: at, hasDots: true }]
+    const filled = bins.filter(({ count }) => count > 0)
+    const answers = filled.reduce((sum, { count }) => sum + count, 0)
+    const at = filled.map(({ point }) => point)
+    const weights = filled.map(({ count }) => count / answers)
+    const lines: readonly Line[] = [{ name: variant, series, points: at, weights }]
     const all = runs.map(({ calibration }) => calibration.errors.at(-1)!)
-    const errors = `ECE ${mean(all.map(({ before }) => before)).toFixed(3)} → ${mean(all.map(({ after }) => after)).toFixed(3)}`
+    const errors = `error ${mean(all.map(({ before }) => before)).toFixed(3)} → ${mean(all.map(({ after }) => after)).toFixed(3)}`
     return lineChart({
       title: variant,
       lines,
@@ -299,11 +310,12 @@ const calibrationSection = (results: Results): Section => {
       y: [0, 1],
       hasDiagonal: true,
       xLabel: `probability said · ${errors}`,
+      yLabel: 'share found',
     })
   })
   return {
     title: 'Calibration',
-    note: 'Share found against probability said, with the last subset visible, temperatures fitted on the validation part. ECE: expected calibration error before and after the temperatures, mean over seeds; below, for each subset after them (before them), where 0.05 is the aim.',
+    note: `How often a label was there among the answers that said so with a given probability, with the subset "${lastSubset}" visible; larger dots stand for more answers, and honest ones lie on the diagonal. Temperatures are fitted on the validation part. Error: the expected calibration error before → after them, mean over seeds. The table has it for each subset, after them and below it before them; the aim is 0.05.`,
     body: grid(panels) + calibrationTable(results),
   }
 }
@@ -318,6 +330,7 @@ const calibrationTable = (results: Results): string => {
     return errors.length === 0 ? '' : mean(errors.map((one) => one[key])).toFixed(3)
   }
   return table(
+    'Calibration error by subset',
     [{ text: 'calibration error' }, ...variants.map(nameCell)],
     subsets.map((subset) => ({
       cells: [

@@ -129,7 +129,7 @@ test('a page needs nothing from anywhere, and takes names for text', () => {
   const html = findingPage(finding)
   expect(html).toContain('<h1>What &lt;i&gt; adds</h1>')
   expect(html).toContain('&lt;img&gt;')
-  expect(html).toContain('<th>&lt;b&gt;</th>')
+  expect(html).toContain('<th scope="row">&lt;b&gt;</th>')
   expect(html).toContain('prefers-color-scheme:dark')
   expect(html).not.toMatch(/https?:|<script|<link|@import|url\(/)
 })

@@ -1,9 +1,11 @@
-/** How often values from 0 to 1 occur, as a small picture without numbers. */
-import { element } from './markup.ts'
+/** How often values from 0 to 1 occur, as a small picture. */
+import { element, label } from './markup.ts'
 import { seriesClass } from './style.ts'
 
 const WIDTH = 120
 const HEIGHT = 44
+/** Below the bars, for the ends of the axis. */
+const FOOT = 13
 
 /** Shares (sum 1) of bins of equal width from 0 to 1; the highest bar of several pictures fills `most`. */
 export const histogram = (
@@ -11,7 +13,7 @@ export const histogram = (
   { series, most, title }: { readonly series: number; readonly most: number; readonly title: string },
 ): string => {
   const bar = WIDTH / shares.length
-  return element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT + 1}`, role: 'img', 'aria-label': title }, [
+  return element('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT}`, role: 'img', 'aria-label': title }, [
     element('line', { class: 'axis', x1: 0, x2: WIDTH, y1: HEIGHT + 0.5, y2: HEIGHT + 0.5 }),
     ...shares.map((share, i) => {
       const height = Math.min(1, share / most) * HEIGHT
@@ -23,6 +25,8 @@ export const histogram = (
         height,
       })
     }),
+    label('0', { x: 0, y: HEIGHT + FOOT - 2, 'text-anchor': 'start' }),
+    label('1', { x: WIDTH, y: HEIGHT + FOOT - 2, 'text-anchor': 'end' }),
   ])
 }
 

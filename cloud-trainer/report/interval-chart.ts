@@ -26,7 +26,7 @@ export const intervalChart = (options: {
 }): string => {
   const { title, rows, ends, series, xLabel, width = 380 } = options
   const names = rows.map(({ name }) => (name.length > 28 ? `${name.slice(0, 27)}…` : name))
-  const left = Math.max(...names.map((name) => name.length)) * LETTER.small + 10
+  const left = Math.max(...rows.map(({ isSum }, i) => names[i]!.length * LETTER[isSum ? 'sum' : 'small'])) + 10
   const height = MARGIN.top + rows.length * ROW + MARGIN.bottom
   const bottom = height - MARGIN.bottom
   const x = linearScale(ends, [left, width - MARGIN.right])
@@ -36,7 +36,7 @@ export const intervalChart = (options: {
     return [
       element(
         'text',
-        { x: left - 6, y: y + 4, 'text-anchor': 'end', class: isSum ? 'title' : 'name' },
+        { x: left - 6, y: y + 4, 'text-anchor': 'end', class: isSum ? 'sum' : 'name' },
         escapeText(names[i]!) + tip,
       ),
       element('line', { class: `line ${seriesClass(series)}`, x1: x.at(low), x2: x.at(high), y1: y, y2: y }),

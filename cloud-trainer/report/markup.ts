@@ -31,8 +31,8 @@ export const label = (
   attributes: { readonly x: number; readonly y: number; readonly 'text-anchor'?: string; readonly class?: string },
 ): string => element('text', attributes, escapeText(text))
 
-/** Pixels of a letter on average: of the small type, and of titles. */
-export const LETTER = { small: 6.1, title: 8.3 } as const
+/** Pixels of a letter on average: of the small type, of sums in bold, and of titles. */
+export const LETTER = { small: 6.1, sum: 7.4, title: 8.3 } as const
 
 /** The title of a picture; one that is longer than `room` pixels is cut, and is then its own tooltip. */
 export const pictureTitle = (

@@ -11,8 +11,10 @@ main{max-width:76rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1,h2{overflow-wrap:anywhere}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
 h2{font-size:1.15rem;margin:2.5rem 0 .25rem}
-p{max-width:46rem;margin:.25rem 0 .75rem}
+p{max-width:46rem;margin:.25rem 0 .75rem;overflow-wrap:anywhere}
 .note{color:var(--soft)}
+.scroll:focus-visible,.figure:focus-visible{outline:2px solid var(--c0);outline-offset:2px}
+.figure{overflow-x:auto}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.87rem}
 th,td{padding:.3rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
@@ -31,7 +33,8 @@ svg{display:block;width:100%;height:auto}
 .legend i{display:inline-block;width:1.3em;height:.22em;border-radius:2px;vertical-align:.28em;margin-right:.4em}
 pre{background:var(--raised);padding:.7rem .9rem;border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem}
 td.small svg{width:7.5rem;margin-left:auto}
-@media (max-width:30rem){main{padding:1rem .75rem 3rem}th,td{padding:.25rem .4rem}th:first-child{min-width:7.5rem;max-width:9rem;white-space:normal;overflow-wrap:anywhere}}
+@media (max-width:30rem){main{padding:1rem .75rem 3rem}th,td{padding:.25rem .4rem}th:first-child{min-width:7.5rem;max-width:9rem;white-space:normal;overflow-wrap:anywhere}.figure svg{min-width:36rem}}
+@media print{@page{size:A4 landscape;margin:12mm}body{font-size:10px}main{max-width:none;padding:0}.scroll,.figure{overflow:visible}table{font-size:8px}th,td{padding:.2rem .3rem}td small,th small{white-space:normal}th:first-child,td:first-child{position:static}h2{break-after:avoid}figure,tr,.legend{break-inside:avoid}}
 `
 
 /** `lead` is markup; titles and notes are text. */
@@ -89,6 +92,13 @@ export const grid = (pictures: readonly string[], options: { readonly wide?: boo
     pictures.map((picture) => element('figure', {}, picture)),
   )
 
+/** A picture with small type: it keeps its size on a narrow page, and scrolls. */
+export const figure = (picture: string, caption: string): string =>
+  element('figure', { style: 'margin:1rem 0 1.5rem' }, [
+    element('div', { class: 'figure', tabindex: '0', role: 'region', 'aria-label': caption }, picture),
+    element('figcaption', { class: 'note' }, escapeText(caption)),
+  ])
+
 /** `small` stands below the text; `markup` instead of a text is taken as it is. */
 export type Cell = {
   readonly text?: string
@@ -98,9 +108,9 @@ export type Cell = {
 }
 export type Row = { readonly cells: readonly Cell[]; readonly class?: string }
 
-/** The first cell of each row is its name. A table too wide for the page scrolls by itself. */
-export const table = (head: readonly Cell[], rows: readonly Row[]): string =>
-  element('div', { class: 'scroll', tabindex: '0' }, [
+/** The first cell of each row is its name. A table too wide for the page scrolls by itself, by keys as well; `name` is read out. */
+export const table = (name: string, head: readonly Cell[], rows: readonly Row[]): string =>
+  element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': name }, [
     element('table', {}, [
       element(
         'thead',
@@ -108,7 +118,7 @@ export const table = (head: readonly Cell[], rows: readonly Row[]): string =>
         element(
           'tr',
           {},
-          head.map((cell) => cellText('th', cell)),
+          head.map((cell) => cellText('th', cell, 'col')),
         ),
       ),
       element(
@@ -118,16 +128,16 @@ export const table = (head: readonly Cell[], rows: readonly Row[]): string =>
           element(
             'tr',
             row.class === undefined ? {} : { class: row.class },
-            row.cells.map((cell, i) => cellText(i === 0 ? 'th' : 'td', cell)),
+            row.cells.map((cell, i) => (i === 0 ? cellText('th', cell, 'row') : cellText('td', cell))),
           ),
         ),
       ),
     ]),
   ])
 
-const cellText = (name: 'th' | 'td', { text = '', small, class: kind, markup }: Cell): string =>
+const cellText = (name: 'th' | 'td', { text = '', small, class: kind, markup }: Cell, scope?: 'col' | 'row'): string =>
   element(
     name,
-    kind === undefined ? {} : { class: kind },
+    { ...(kind === undefined ? {} : { class: kind }), ...(scope === undefined ? {} : { scope }) },
     (markup ?? escapeText(text)) + (small === undefined ? '' : element('small', {}, escapeText(small))),
   )

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { intervalChart } from './interval-chart.ts'
 import { lineChart } from './line-chart.ts'
-import { legend } from './page.ts'
+import { legend, table } from './page.ts'
 import { standalone, withLegend } from './picture.ts'
 import { PICTURE_STYLE, seriesClass } from './style.ts'
 
@@ -31,4 +31,34 @@ test('a picture of its own has its colours and its legend', () => {
   expect(alone).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 300 238"/)
   expect(alone).toContain('>y</text>')
   expect(alone).not.toMatch(/https?:(?!\/\/www.w3.org)/)
+})
+
+test('names and axes have the room that their letters take', () => {
+  const chart = (isSum: boolean) =>
+    intervalChart({
+      title: 't',
+      rows: [{ name: 'mean of leave-one-out', value: 1, low: 0, high: 2, isSum }],
+      ends: [-1, 3],
+      series: 0,
+      xLabel: 'points',
+    })
+  const nameEnd = (svg: string): number => Number(/<text x="([\d.]+)"[^>]*class="(?:sum|name)"/.exec(svg)![1])
+  expect(nameEnd(chart(true))).toBeGreaterThan(21 * 7)
+  expect(nameEnd(chart(true))).toBeGreaterThan(nameEnd(chart(false)))
+
+  const line = { name: 'x', series: 0, points: [[0, 0] as const, [1, 1] as const], weights: [0, 1] }
+  const named = lineChart({ title: 't', lines: [line], xLabel: 'epoch', yLabel: 'macro AUC, points' })
+  expect(named).toContain('rotate(-90)" text-anchor="middle">macro AUC, points</text>')
+  expect([...named.matchAll(/ r="([\d.]+)"/g)].map(([, r]) => Number(r))).toEqual([1.5, 7])
+})
+
+test('a table can be reached by keys and says what it is', () => {
+  const markup = table(
+    'Scores & ranks',
+    [{ text: 'strategy' }, { text: 'score' }],
+    [{ cells: [{ text: 'miam' }, { text: '79.2' }] }],
+  )
+  expect(markup).toContain('tabindex="0" role="region" aria-label="Scores &amp; ranks"')
+  expect(markup).toContain('<th scope="row">miam</th><td>79.2</td>')
+  expect(markup).toContain('<th scope="col">score</th>')
 })

@@ -1,4 +1,4 @@
-/** Colours and type of reports and pictures, light and dark. Series are told apart by `c0` … `c9`. */
+/** Colours and type of reports and pictures, light and dark, and light on paper. Series are told apart by `c0` … `c9`. */
 
 /** Okabe and Ito's palette for colour-blind readers, with three more; the second is for dark ground. */
 const SERIES: readonly (readonly [light: string, dark: string])[] = [
@@ -28,13 +28,14 @@ const variables = (dark: boolean): string =>
 
 export const THEME = [
   `:root{color-scheme:light dark;${variables(false)}}`,
-  `@media (prefers-color-scheme:dark){:root{${variables(true)}}}`,
+  `@media screen and (prefers-color-scheme:dark){:root{${variables(true)}}}`,
 ].join('\n')
 
 /** Of everything inside a picture. */
 export const PICTURE_STYLE = [
   'svg text{font:11px system-ui,-apple-system,"Segoe UI",sans-serif;fill:var(--soft)}',
   'svg text.title{font-weight:600;font-size:12px;fill:var(--ink)}',
+  'svg text.sum{font-weight:600;fill:var(--ink)}',
   'svg .axis{stroke:var(--line);stroke-width:1;fill:none}',
   'svg .zero{stroke:var(--soft);stroke-width:1;fill:none}',
   'svg .line{fill:none;stroke-width:1.8;stroke-linejoin:round}',
